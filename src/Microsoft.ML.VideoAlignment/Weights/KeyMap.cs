@@ -27,6 +27,9 @@ internal sealed record KeyMap
     /// <summary>Keys whose shape may differ from the file's by axes of size 1, such as a 1x1 convolution [C, C, 1, 1] for a linear layer [C, C].</summary>
     public IReadOnlyList<string> Reshape { get; init; } = [];
 
+    // The start of the keys of the part that is filled, which are without it.
+    private string Start { get; init; } = "";
+
     /// <summary>Returns the module's key for a name in the file; null for a tensor that is not wanted.</summary>
     /// <param name="name">The name in the file, without the prefix.</param>
     public string? MapName(string name)
@@ -37,17 +40,22 @@ internal sealed record KeyMap
         }
 
         string key = Aliases.Aggregate(name, (text, alias) => text.Replace(alias.Old, alias.New, StringComparison.Ordinal));
-        return Rename is null ? key : Rename(key);
+        string? renamed = Rename is null ? key : Rename(key);
+        return renamed is not null && renamed.StartsWith(Start, StringComparison.Ordinal) ? renamed[Start.Length..] : null;
     }
 
-    public bool IsOptional(string key) => Matches(Optional, key);
+    /// <summary>Makes the map of one part of the module, whose keys are those of the whole that start with a text, without it.</summary>
+    /// <param name="start">The start of the part's keys, such as "encoder.block.3.".</param>
+    public KeyMap Within(string start) => this with { Start = Start + start };
+
+    public bool IsOptional(string key) => Matches(Optional, Start + key);
 
     /// <summary>Whether a tensor of the file may fill a parameter, by their shapes.</summary>
     /// <param name="key">The parameter's key.</param>
     /// <param name="from">The shape in the file.</param>
     /// <param name="to">The parameter's shape.</param>
     public bool Fits(string key, IReadOnlyList<long> from, IReadOnlyList<long> to) =>
-        from.SequenceEqual(to) || (Matches(Reshape, key) && from.Where(size => size != 1).SequenceEqual(to.Where(size => size != 1)));
+        from.SequenceEqual(to) || (Matches(Reshape, Start + key) && from.Where(size => size != 1).SequenceEqual(to.Where(size => size != 1)));
 
     private static bool Matches(IReadOnlyList<string> patterns, string name) =>
         patterns.Any(pattern => FileSystemName.MatchesSimpleExpression(pattern, name, ignoreCase: false));

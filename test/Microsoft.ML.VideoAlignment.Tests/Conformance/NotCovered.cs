@@ -9,7 +9,6 @@ internal static class NotCovered
         ["S19-wan"] =
         [
             "diffusers.AutoencoderKLWan",
-            "transformers.UMT5EncoderModel",
             "transformers.T5Tokenizer",
         ],
     };

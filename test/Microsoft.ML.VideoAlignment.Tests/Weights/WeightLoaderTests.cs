@@ -87,6 +87,26 @@ public class WeightLoaderTests
     }
 
     [Test]
+    public void APartOfAModuleIsReadByTheWholesMap()
+    {
+        KeyMap part = new KeyMap
+        {
+            Rename = name => name.Replace("old.", "", StringComparison.Ordinal),
+            Ignore = ["*.skip"],
+            Optional = ["block.1.a"],
+            Reshape = ["block.1.c"],
+        }.Within("block.").Within("1.");
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(part.MapName("old.block.1.a"), Is.EqualTo("a"));
+            Assert.That(part.MapName("old.block.2.a"), Is.Null, "another part");
+            Assert.That(part.MapName("block.1.skip"), Is.Null);
+            Assert.That((part.IsOptional("a"), part.IsOptional("b")), Is.EqualTo((true, false)));
+            Assert.That((part.Fits("c", [4, 1], [4]), part.Fits("a", [4, 1], [4])), Is.EqualTo((true, false)));
+        }
+    }
+
+    [Test]
     public void IntegersAreNotTakenForNumbersWithAFraction()
     {
         using Linear module = Zeroed();

@@ -13,6 +13,7 @@ internal sealed class StreamedT5Encoder : IT5Encoder
 {
     private readonly IWeightSource _source;
     private readonly string _prefix;
+    private readonly KeyMap _map;
     private Placement _placement;
 
     /// <summary>Checks that the weights fit the configuration.</summary>
@@ -23,11 +24,11 @@ internal sealed class StreamedT5Encoder : IT5Encoder
     /// <exception cref="WeightFileException">Names or shapes are not this network's; no value has been read.</exception>
     public StreamedT5Encoder(IWeightSource source, T5Config config, Placement placement, string prefix = "")
     {
-        (_source, Config, _placement, _prefix) = (source, config, placement, prefix);
+        (_source, Config, _placement, _prefix, _map) = (source, config, placement, prefix, T5Keys.CreateMap(source, prefix));
         try
         {
             using var whole = new T5Encoder(config, Placement.Meta);
-            LoadReport report = WeightLoader.Compare(whole, source, prefix, T5Keys.CreateMap(source, prefix));
+            LoadReport report = WeightLoader.Compare(whole, source, prefix, _map);
             if (!report.Fits)
             {
                 throw new WeightFileException(source.Location, $"does not fit {nameof(T5Encoder)}. {report.Problem}");
@@ -55,12 +56,14 @@ internal sealed class StreamedT5Encoder : IT5Encoder
         Shapes.Require(ids, "B, L");
         using DisposeScope scope = NewDisposeScope();
         Tensor x = Embed(ids);
+        Tensor buckets = T5PositionBias.CreateBuckets(Config, ids.shape[1], x.device);
         Tensor? bias = null;
         for (int index = 0; index < Config.NumLayers; index++)
         {
             using DisposeScope step = NewDisposeScope();
-            using T5Block block = Fill(new T5Block(Config, ownsTable: index == 0, _placement), $"encoder.block.{index}.");
-            bias ??= T5Encoder.CombineBias(block.ComputePositionBias(ids.shape[1]), attentionMask).MoveToOuterDisposeScope();
+            using T5Block block = Fill(new T5Block(Config, Config.OwnsTable(index), _placement), $"encoder.block.{index}.");
+            Tensor own = block.ComputeBias(bias, buckets, attentionMask);
+            bias = ReferenceEquals(own, bias) ? bias : own.MoveToOuterDisposeScope();
             Tensor next = block.Forward(x, bias).MoveToOuterDisposeScope();
             x.Dispose();
             x = next;
@@ -76,11 +79,10 @@ internal sealed class StreamedT5Encoder : IT5Encoder
 
     private Tensor Embed(Tensor ids)
     {
-        string key = _source.Entries.ContainsKey(_prefix + T5Keys.Shared) ? T5Keys.Shared : T5Keys.EmbedTokens;
-        using Embedding table = Fill(new Embedding(Config.VocabSize, Config.DModel, _placement), key[..^"weight".Length]);
+        using Embedding table = Fill(new Embedding(Config.VocabSize, Config.DModel, _placement), "shared.");
         return T5Encoder.Embed(table, ids);
     }
 
     private T Fill<T>(T module, string key)
-        where T : nn.Module => WeightLoader.Fill(module, _source, _prefix + key);
+        where T : nn.Module => WeightLoader.Fill(module, _source, _prefix, _map.Within(key));
 }

@@ -12,17 +12,14 @@ internal sealed class T5Block : nn.Module
     [ComponentName(Name = "layer")]
     private readonly Parts _layer;
 
-    private readonly long _maxDistance;
-
     /// <summary>Makes a block.</summary>
     /// <param name="config">The configuration.</param>
-    /// <param name="ownsTable">Whether it is the first block, which computes the position bias of all.</param>
+    /// <param name="ownsTable">Whether it computes a position bias, for itself and the blocks after it that do not: <see cref="T5Config.OwnsTable"/>.</param>
     /// <param name="placement">The device, and how weights are stored.</param>
     public T5Block(T5Config config, bool ownsTable, Placement placement)
         : base(nameof(T5Block))
     {
         _layer = new Parts(config, ownsTable, placement);
-        _maxDistance = config.RelativeAttentionMaxDistance;
         RegisterComponents();
     }
 
@@ -37,12 +34,37 @@ internal sealed class T5Block : nn.Module
         return attended.Add(_layer.FeedForward.Forward(attended)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Computes the position bias; only for the first block.</summary>
-    /// <param name="length">L, the number of tokens in a row.</param>
-    /// <returns>[1, heads, L, L].</returns>
-    /// <exception cref="InvalidOperationException">This is not the first block.</exception>
-    public Tensor ComputePositionBias(long length) => T5PositionBias.Compute(
-        _layer.Attention.Table ?? throw new InvalidOperationException("Only the first block has the table of position biases."), length, _maxDistance);
+    /// <summary>Computes what this block adds to its attention logits: its own position bias and the padding, or what the block before it added.</summary>
+    /// <param name="previous">The bias of the block before; disposed where this block has its own; null: this is the first block.</param>
+    /// <param name="buckets">int64 [L, L], of <see cref="T5PositionBias.CreateBuckets"/>.</param>
+    /// <param name="attentionMask">[B, L], 0 on padding; null: padding is attended to like any token.</param>
+    /// <returns>[1 or B, heads, L, L], fresh or <paramref name="previous"/>.</returns>
+    /// <exception cref="InvalidOperationException">This block has no table, and there is none before it.</exception>
+    public Tensor ComputeBias(Tensor? previous, Tensor buckets, Tensor? attentionMask)
+    {
+        if (_layer.Attention.Table is not { } table)
+        {
+            return previous ?? throw new InvalidOperationException("This block has no table of position biases, and there is no block before it.");
+        }
+
+        previous?.Dispose();
+        using Tensor position = T5PositionBias.Compute(table, buckets);
+        return AddPadding(position, attentionMask);
+    }
+
+    // Padding gets the most negative number, not infinity, so that a row of nothing but padding stays finite.
+    private static Tensor AddPadding(Tensor position, Tensor? attentionMask)
+    {
+        if (attentionMask is null)
+        {
+            return position.alias();
+        }
+
+        using DisposeScope scope = NewDisposeScope();
+        Shapes.Require(attentionMask, $"B, {position.shape[3]}");
+        Tensor padding = attentionMask.EqualTo(0).to_type(position.dtype).Mul(finfo(position.dtype).min);
+        return position.Add(padding.view(-1, 1, 1, position.shape[3])).MoveToOuterDisposeScope();
+    }
 
     // Carries the names.
     private sealed class Parts : nn.Module

@@ -4,7 +4,8 @@ using Microsoft.ML.VideoAlignment.Layers;
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
 /// <summary>
-/// The encoder of T5 (Raffel et al. 2020, arXiv 1910.10683), with the names and defaults of the reference's config.json (transformers T5Config).
+/// The encoder of T5 (Raffel et al. 2020, arXiv 1910.10683) or UMT5 (Chung et al. 2023, arXiv 2304.09151), with the names and defaults of the reference's
+/// config.json (transformers T5Config, UMT5Config).
 /// </summary>
 internal sealed record T5Config
 {
@@ -12,6 +13,12 @@ internal sealed record T5Config
 
     /// <summary>T5 v1.1 XXL, the text encoder of Open-Sora.</summary>
     public static T5Config Xxl { get; } = new() { DModel = 4096, DFf = 10240, NumLayers = 24, NumHeads = 64, FeedForwardProj = "gated-gelu" };
+
+    /// <summary>UMT5 XXL, the text encoder of Wan; special pieces and sentinels are among the rows of its table.</summary>
+    public static T5Config Umt5Xxl { get; } = Xxl with { VocabSize = 256384, HasBiasInEveryBlock = true };
+
+    // What transformers' MT5Config and UMT5Config take for absent keys.
+    private static readonly T5Config s_multilingual = new() { VocabSize = 250112, DFf = 1024, NumLayers = 8, NumHeads = 6, FeedForwardProj = "gated-gelu" };
 
     public long VocabSize { get; init; } = 32128;
 
@@ -40,6 +47,9 @@ internal sealed record T5Config
     /// <summary>"relu" (v1.0) or "gated-gelu" (v1.1).</summary>
     public string FeedForwardProj { get; init; } = "relu";
 
+    /// <summary>Whether every block has a table of position biases (UMT5), not the first alone, whose bias the others share.</summary>
+    public bool HasBiasInEveryBlock { get; init; }
+
     /// <summary>Whether the feed-forward part multiplies an activated and a plain projection.</summary>
     public bool IsGated => FeedForwardProj.StartsWith(GatePrefix, StringComparison.Ordinal);
 
@@ -47,13 +57,17 @@ internal sealed record T5Config
     public Activation Activation => FeedForwardProj == "gated-gelu" ? Activation.GeluTanh
         : Activation.ByName(IsGated ? FeedForwardProj[GatePrefix.Length..] : FeedForwardProj, "feed_forward_proj");
 
-    /// <summary>Reads a T5's config.json, of an encoder or of a whole model.</summary>
+    /// <summary>Whether a block has a table of position biases.</summary>
+    /// <param name="block">Its index, from 0.</param>
+    public bool OwnsTable(int block) => HasBiasInEveryBlock || block == 0;
+
+    /// <summary>Reads a T5's or UMT5's config.json, of an encoder or of a whole model.</summary>
     /// <param name="json">The file's object.</param>
     /// <exception cref="InvalidDataException">A value is of the wrong kind, or sizes do not fit each other.</exception>
     public static T5Config FromJson(JsonElement json)
     {
-        var defaults = new T5Config();
-        var config = new T5Config
+        T5Config defaults = Defaults(ConfigJson.Text(json, "model_type", "t5"));
+        T5Config config = defaults with
         {
             VocabSize = ConfigJson.Integer(json, "vocab_size", defaults.VocabSize),
             DModel = ConfigJson.Integer(json, "d_model", defaults.DModel),
@@ -69,6 +83,15 @@ internal sealed record T5Config
         config.Validate();
         return config;
     }
+
+    private static T5Config Defaults(string modelType) => modelType switch
+    {
+        "t5" => new T5Config(),
+        "mt5" => s_multilingual,
+        "umt5" => s_multilingual with { HasBiasInEveryBlock = true },
+        _ => throw new InvalidDataException(
+            $"config: model_type is '{modelType}', expected t5, mt5 or umt5. Is this the folder of a T5's encoder?"),
+    };
 
     private void Validate()
     {

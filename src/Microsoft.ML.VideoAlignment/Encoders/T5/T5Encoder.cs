@@ -6,7 +6,7 @@ using Embedding = Microsoft.ML.VideoAlignment.Layers.Embedding;
 
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
-/// <summary>transformers' T5EncoderModel with all its weights in memory.</summary>
+/// <summary>transformers' T5EncoderModel or UMT5EncoderModel with all its weights in memory.</summary>
 /// <remarks>Keys <c>shared.weight</c> [V, D], <c>encoder.block.N.*</c>, <c>encoder.final_layer_norm.weight</c>.</remarks>
 internal sealed class T5Encoder : nn.Module, IT5Encoder
 {
@@ -60,9 +60,11 @@ internal sealed class T5Encoder : nn.Module, IT5Encoder
         Shapes.Require(ids, "B, L");
         using DisposeScope scope = NewDisposeScope();
         Tensor x = Embed(_shared, ids);
-        Tensor bias = CombineBias(_encoder.Blocks[0].ComputePositionBias(ids.shape[1]), attentionMask);
+        Tensor buckets = T5PositionBias.CreateBuckets(Config, ids.shape[1], x.device);
+        Tensor? bias = null;
         foreach (T5Block block in _encoder.Blocks)
         {
+            bias = block.ComputeBias(bias, buckets, attentionMask);
             x = block.Forward(x, bias);
             states?.Add(x.alias().MoveToOuterDisposeScope());
         }
@@ -80,25 +82,6 @@ internal sealed class T5Encoder : nn.Module, IT5Encoder
         return rows.to_type(Placement.ComputeDtype(rows.dtype)).alias();
     }
 
-    /// <summary>
-    /// Adds the position bias and the padding. Padding gets the most negative number, not infinity, so that a row of nothing but padding stays finite.
-    /// </summary>
-    /// <param name="position">The position bias, [1, heads, L, L].</param>
-    /// <param name="attentionMask">[B, L], 0 on padding; null: padding is attended to like any token.</param>
-    /// <returns>[1 or B, heads, L, L].</returns>
-    internal static Tensor CombineBias(Tensor position, Tensor? attentionMask)
-    {
-        if (attentionMask is null)
-        {
-            return position.alias();
-        }
-
-        using DisposeScope scope = NewDisposeScope();
-        Shapes.Require(attentionMask, $"B, {position.shape[3]}");
-        Tensor padding = attentionMask.EqualTo(0).to_type(position.dtype).Mul(finfo(position.dtype).min);
-        return position.Add(padding.view(-1, 1, 1, position.shape[3])).MoveToOuterDisposeScope();
-    }
-
     private sealed class BlockStack : nn.Module
     {
         [ComponentName(Name = "block")]
@@ -110,7 +93,7 @@ internal sealed class T5Encoder : nn.Module, IT5Encoder
         public BlockStack(T5Config config, Placement placement)
             : base(nameof(BlockStack))
         {
-            Blocks = nn.ModuleList([.. Enumerable.Range(0, (int)config.NumLayers).Select(index => new T5Block(config, ownsTable: index == 0, placement))]);
+            Blocks = nn.ModuleList([.. Enumerable.Range(0, (int)config.NumLayers).Select(index => new T5Block(config, config.OwnsTable(index), placement))]);
             FinalLayerNorm = new RmsNorm(config.DModel, config.LayerNormEpsilon, placement);
             RegisterComponents();
         }

@@ -48,6 +48,7 @@ public sealed class ManifestRunner : IConformanceRunner
         ["svd-image-encoder"] = (config, file) =>
             (new ClipVisionEncoder(ClipVisionConfig.FromJson(config), withProjection: true, Placement.Meta), ClipKeys.CreateVisionMap(file)),
         ["t5-v1_1-xxl-encoder"] = (config, file) => (new T5Encoder(T5Config.FromJson(config), Placement.Meta), T5Keys.CreateMap(file)),
+        ["wan-umt5-xxl-encoder"] = (config, file) => (new T5Encoder(T5Config.FromJson(config), Placement.Meta), T5Keys.CreateMap(file)),
         ["videocrafter2-model"] = (config, _) => VideoCrafter(VideoCrafterConfig.FromJson(config, VideoCrafterConfig.FindTextDescription)),
         ["pickscore-v1"] = (config, _) => (new ClipModel(ClipConfig.FromJson(config), Placement.Meta), ClipKeys.Both),
         ["wan21-t2v-1.3b"] = (config, _) => Wan(config),

@@ -19,6 +19,9 @@ internal static class SmallT5
         FeedForwardProj = "gated-gelu",
     };
 
+    /// <summary>The same with a table of position biases in every block.</summary>
+    public static T5Config Umt5 { get; } = Config with { HasBiasInEveryBlock = true };
+
     /// <summary>Names and values of every weight.</summary>
     public static (string Name, Tensor Value)[] Weights(T5Config? config = null)
     {

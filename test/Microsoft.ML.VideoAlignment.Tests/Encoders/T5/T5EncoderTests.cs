@@ -128,15 +128,16 @@ public class T5EncoderTests
             Is.EqualTo(new[] { "shared.weight", "encoder.block.0", "encoder.block.1", "encoder.block.2", "encoder.final_layer_norm.weight" }));
     }
 
-    [Test]
-    public void StreamingHoldsOneBlockAtATime()
+    [TestCase(false)]
+    [TestCase(true)]
+    public void StreamingHoldsOneBlockAtATime(bool everyBlockHasABias)
     {
-        T5Config config = SmallT5.Config with { NumLayers = 10 };
+        T5Config config = SmallT5.Config with { NumLayers = 10, HasBiasInEveryBlock = everyBlockHasABias };
         var source = new WatchedWeights(config);
         using var streamed = new StreamedT5Encoder(source, config, Placement.Cpu);
         streamed.Encode(SmallT5.Ids(), SmallT5.Mask());
 
-        // The first block alone has the table of positions.
+        // Before the first block there is no bias.
         long[] alive = [.. source.AliveAtBlocks.Skip(1)];
         Assert.That(alive, Has.Length.EqualTo(9));
         Assert.That(alive.Distinct().Count(), Is.EqualTo(1), $"tensors alive when a block's first weight is read: {string.Join(", ", alive)}");

@@ -1,0 +1,28 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+
+namespace Microsoft.ML.VideoAlignment.Encoders;
+
+/// <summary>What a network is given of the states of a T5 that attends to all rows, padding too: zeros beyond the text (Wan).</summary>
+internal static class T5States
+{
+    /// <summary>Replaces the states of padding by zeros, and appends rows of zeros. Differentiable in the states.</summary>
+    /// <param name="states">The encoder's states [B, L, D].</param>
+    /// <param name="attentionMask">[B, L], 0 on padding.</param>
+    /// <param name="rows">The rows of the result, at least L.</param>
+    /// <returns>A fresh tensor [B, rows, D].</returns>
+    /// <exception cref="ArgumentOutOfRangeException">There are more states than rows.</exception>
+    public static Tensor ZeroPadding(Tensor states, Tensor attentionMask, long rows)
+    {
+        (long batch, long length, long width) = (states.shape[0], states.shape[1], states.shape[2]);
+        Shapes.Require(attentionMask, $"{batch}, {length}");
+        if (rows < length)
+        {
+            throw new ArgumentOutOfRangeException(nameof(rows), rows, $"The text encoder gave {length} states a text; expected at least as many rows.");
+        }
+
+        using DisposeScope scope = NewDisposeScope();
+        Tensor text = where(attentionMask.NotEqualTo(0).unsqueeze(-1), states, zeros_like(states));
+        Tensor rest = zeros(batch, rows - length, width, dtype: states.dtype, device: states.device);
+        return cat([text, rest], dim: 1).MoveToOuterDisposeScope();
+    }
+}
