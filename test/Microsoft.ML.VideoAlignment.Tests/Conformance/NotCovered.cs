@@ -9,7 +9,6 @@ internal static class NotCovered
         ["S19-wan"] =
         [
             "diffusers.AutoencoderKLWan",
-            "transformers.T5Tokenizer",
         ],
     };
 

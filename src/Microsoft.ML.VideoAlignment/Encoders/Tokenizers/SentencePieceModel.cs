@@ -43,6 +43,9 @@ internal sealed record SentencePieceModel
     /// <summary>Whether a blank is written as U+2581 in pieces.</summary>
     public bool EscapeWhitespaces { get; init; } = true;
 
+    /// <summary>Whether characters without a piece become the pieces of their bytes, not the unknown piece.</summary>
+    public bool HasByteFallback { get; init; }
+
     /// <summary>Reads a file.</summary>
     /// <param name="path">The file.</param>
     /// <exception cref="FileNotFoundException">The file does not exist.</exception>
@@ -80,7 +83,7 @@ internal sealed record SentencePieceModel
                     pieces.Add(ReadPiece(fields.Bytes));
                     break;
                 case 2:
-                    RequireUnigram(fields.Bytes);
+                    model = ReadTrainer(model, fields.Bytes);
                     break;
                 case 3:
                     model = ReadNormalizer(model, fields.Bytes);
@@ -116,7 +119,7 @@ internal sealed record SentencePieceModel
         ? score
         : throw new InvalidDataException("not a SentencePiece model: the score of a piece is not a finite number.");
 
-    private static void RequireUnigram(ReadOnlyMemory<byte> bytes)
+    private static SentencePieceModel ReadTrainer(SentencePieceModel model, ReadOnlyMemory<byte> bytes)
     {
         const int ModelType = 3, WhitespaceAsSuffix = 24, ByteFallback = 35;
         var fields = new ProtoFields(bytes);
@@ -127,12 +130,15 @@ internal sealed record SentencePieceModel
                 throw new InvalidDataException($"a SentencePiece model of type {fields.Value}; only unigram models ({Unigram}), such as T5's, are supported.");
             }
 
-            if (fields.Number is WhitespaceAsSuffix or ByteFallback && fields.Value != 0)
+            if (fields.Number == WhitespaceAsSuffix && fields.Value != 0)
             {
-                string feature = fields.Number == ByteFallback ? "byte fallback" : "blanks after words";
-                throw new InvalidDataException($"a SentencePiece model with {feature}, which T5's does not have and which is not supported.");
+                throw new InvalidDataException("a SentencePiece model with blanks after words, which T5's does not have and which is not supported.");
             }
+
+            model = fields.Number == ByteFallback ? model with { HasByteFallback = fields.Value != 0 } : model;
         }
+
+        return model;
     }
 
     private static SentencePieceModel ReadNormalizer(SentencePieceModel model, ReadOnlyMemory<byte> bytes)

@@ -3,7 +3,10 @@ using Microsoft.ML.VideoAlignment.Layers;
 
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
-/// <summary>T5's tokenizer: SentencePiece unigram pieces and the end token, cut and padded. The ids are those of transformers' T5Tokenizer.</summary>
+/// <summary>
+/// The tokenizer of T5 and UMT5: SentencePiece unigram pieces and the end token, cut and padded. The ids are those of transformers' T5Tokenizer, but that
+/// unknown characters have the ids that the model gives them, as in SentencePiece; transformers 5 writes 2 whatever the model says.
+/// </summary>
 internal sealed class T5Tokenizer
 {
     private const int UsualLength = 512;
@@ -26,7 +29,7 @@ internal sealed class T5Tokenizer
             ?? throw new InvalidDataException($"T5 tokenizer: the SentencePiece model has no token '{token}' among its {model.Pieces.Count} pieces.");
         (PadId, EndId) = (Id("<pad>"), Id("</s>"));
         _normalizer = new SentencePieceNormalizer(model);
-        _segmenter = new UnigramSegmenter(model.Pieces);
+        _segmenter = new UnigramSegmenter(model);
         MaxLength = maxLength;
         _added = new AddedTokenSplitter(added ?? [], _normalizer.Normalize);
     }

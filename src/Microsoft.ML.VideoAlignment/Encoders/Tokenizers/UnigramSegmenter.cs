@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 
 namespace Microsoft.ML.VideoAlignment.Encoders;
@@ -5,7 +6,7 @@ namespace Microsoft.ML.VideoAlignment.Encoders;
 /// <summary>
 /// Finds the most probable way to cut a text into pieces of a unigram vocabulary (Kudo 2018, arXiv 1804.10959): Viterbi over the sum of the pieces' scores.
 /// </summary>
-/// <remarks>Characters without a piece are unknown; neighboring ones form one unknown piece.</remarks>
+/// <remarks>Characters without a piece are unknown; neighboring ones form one unknown piece, or each becomes the pieces of its bytes in UTF-8.</remarks>
 internal sealed class UnigramSegmenter
 {
     // An unknown character scores this much less than the worst piece.
@@ -17,12 +18,15 @@ internal sealed class UnigramSegmenter
     private readonly float _unknownScore;
     private readonly int _unknown;
     private readonly int _longest;
+    private readonly int[]? _bytes;
 
     /// <summary>Creates a segmenter.</summary>
-    /// <param name="pieces">The vocabulary, in the order of the ids.</param>
-    /// <exception cref="InvalidDataException">There is no unknown piece, or a piece occurs twice.</exception>
-    public UnigramSegmenter(IReadOnlyList<SentencePiece> pieces)
+    /// <param name="model">The vocabulary, in the order of the ids.</param>
+    /// <exception cref="InvalidDataException">There is no unknown piece, or a piece occurs twice, or one of a byte is missing that may be needed.</exception>
+    public UnigramSegmenter(SentencePieceModel model)
     {
+        IReadOnlyList<SentencePiece> pieces = model.Pieces;
+        _bytes = model.HasByteFallback ? FindBytes(pieces) : null;
         float[] normal = [.. pieces.Where(piece => piece.Kind == PieceKind.Normal).Select(piece => piece.Score)];
         (float least, float most) = normal.Length == 0 ? (0, 0) : (normal.Min(), normal.Max());
         _unknownScore = least - UnknownPenalty;
@@ -76,7 +80,7 @@ internal sealed class UnigramSegmenter
             start += character;
         }
 
-        return Collect(best);
+        return Collect(text, best);
 
         // Sums are kept in float32, as the reference keeps them: ties are decided by its rounding, and then by which came first.
         void Offer(int start, int length, double score, int id)
@@ -90,12 +94,32 @@ internal sealed class UnigramSegmenter
         }
     }
 
-    private List<int> Collect((float Score, int Start, int Id)[] best)
+    private static int[] FindBytes(IReadOnlyList<SentencePiece> pieces)
+    {
+        Dictionary<string, int> ids = [];
+        foreach ((int id, SentencePiece piece) in pieces.Index().Where(static entry => entry.Item.Kind == PieceKind.Byte))
+        {
+            ids.TryAdd(piece.Text, id);
+        }
+
+        return
+        [
+            .. Enumerable.Range(0, 256).Select(static value => string.Create(CultureInfo.InvariantCulture, $"<0x{value:X2}>"))
+                .Select(text => ids.TryGetValue(text, out int id) ? id
+                    : throw new InvalidDataException($"SentencePiece model: unknown characters become bytes, but there is no piece {text}.")),
+        ];
+    }
+
+    private List<int> Collect(string text, (float Score, int Start, int Id)[] best)
     {
         List<int> ids = [];
         for (int end = best.Length - 1; end > 0; end = best[end].Start)
         {
-            if (best[end].Id != _unknown || ids.Count == 0 || ids[^1] != _unknown)
+            if (best[end].Id == _unknown && _bytes is not null)
+            {
+                ids.AddRange(Encoding.UTF8.GetBytes(text[best[end].Start..end]).Reverse().Select(value => _bytes[value]));
+            }
+            else if (best[end].Id != _unknown || ids.Count == 0 || ids[^1] != _unknown)
             {
                 ids.Add(best[end].Id);
             }

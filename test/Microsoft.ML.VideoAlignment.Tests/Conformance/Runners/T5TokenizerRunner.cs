@@ -4,9 +4,9 @@ using Microsoft.ML.VideoAlignment.Encoders;
 namespace Microsoft.ML.VideoAlignment.Tests;
 
 /// <summary>S05: transformers' T5Tokenizer; every row must match exactly.</summary>
-public sealed class T5TokenizerRunner : IConformanceRunner
+public class T5TokenizerRunner : IConformanceRunner
 {
-    public string Suite => "S05-tokenizers";
+    public virtual string Suite => "S05-tokenizers";
 
     public IReadOnlyCollection<string> Kinds => ["transformers.T5Tokenizer"];
 
@@ -22,7 +22,20 @@ public sealed class T5TokenizerRunner : IConformanceRunner
         using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(testCase.PathOf(testCase.Json.GetProperty("texts").GetString()!)));
         JsonElement[] rows = [.. document.RootElement.EnumerateArray()];
         string[] texts = [.. rows.Select(row => row.GetProperty("text").GetString()!)];
+        if (config.TryGetProperty("clean", out JsonElement clean))
+        {
+            Assert.That(clean.GetString(), Is.EqualTo("prompt_clean"));
+            texts = [.. texts.Select(PromptText.Clean)];
+            Assert.That(texts, Is.EqualTo(rows.Select(row => row.GetProperty("cleaned").GetString())), $"{testCase}: cleaned");
+        }
+
         using TokenBatch batch = tokenizer.Encode(texts, padToLongest: config.GetProperty("padding").GetString() == "longest");
+        if (testCase.Names("out.").Any())
+        {
+            testCase.CheckOutput("ids", batch.Ids);
+            testCase.CheckOutput("attention_mask", batch.AttentionMask);
+        }
+
         Assert.Multiple(() =>
         {
             for (int row = 0; row < rows.Length; row++)
@@ -35,4 +48,10 @@ public sealed class T5TokenizerRunner : IConformanceRunner
     }
 
     private static long[] Numbers(JsonElement row, string name) => [.. row.GetProperty(name).EnumerateArray().Select(number => number.GetInt64())];
+}
+
+/// <summary>S19: UMT5's tokenizer, after the prompt is cleaned.</summary>
+public sealed class UMT5TokenizerRunner : T5TokenizerRunner
+{
+    public override string Suite => "S19-wan";
 }

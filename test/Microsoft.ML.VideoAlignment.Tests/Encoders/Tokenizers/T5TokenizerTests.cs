@@ -35,6 +35,51 @@ public class T5TokenizerTests
         Assert.That(new T5Tokenizer(Model(new SentencePiece("ba", 5, PieceKind.Unused)), 16).ToIds("ba"), Is.EqualTo(new[] { 3, 5, 4 }));
     }
 
+    /// <summary>UMT5's order of special pieces; transformers 5 would write 2 for the unknown one.</summary>
+    [Test]
+    public void SpecialIdsAreTheModels()
+    {
+        var model = new SentencePieceModel
+        {
+            Pieces =
+            [
+                new("</s>", 0, PieceKind.Control), new("<pad>", 0, PieceKind.Control), new("<s>", 0, PieceKind.Control), new("\u2581", -4, PieceKind.Normal),
+                new("a", -2, PieceKind.Normal), new("<unk>", 0, PieceKind.Unknown),
+            ],
+        };
+        using TokenBatch batch = new T5Tokenizer(model, 6).Encode(["axya"]);
+        Assert.That(batch.Ids.data<long>().ToArray(), Is.EqualTo(new long[] { 3, 4, 5, 4, 0, 1 }));
+    }
+
+    /// <summary>Every unknown character becomes its bytes, neighbors too; no text spells a byte's piece.</summary>
+    [Test]
+    public void UnknownCharactersBecomeBytesWhereTheModelSaysSo()
+    {
+        SentencePiece[] bytes = [.. Enumerable.Range(0, 256).Select(value => new SentencePiece($"<0x{value:X2}>", 0, PieceKind.Byte))];
+        SentencePieceModel model = Model(bytes) with { HasByteFallback = true };
+        Assert.That(new T5Tokenizer(model, 16).ToIds("a\u00E9x"), Is.EqualTo(new[] { 3, 4, 7 + 0xC3, 7 + 0xA9, 7 + 'x' }));
+        Assert.That(new T5Tokenizer(model, 16).ToIds("<0x61>"), Is.EqualTo("<0x61>".Select(letter => 7 + letter).Prepend(3)));
+        Assert.That(() => new T5Tokenizer(Model(bytes[..255]) with { HasByteFallback = true }, 16),
+            Throws.InstanceOf<InvalidDataException>().With.Message.Contains("<0xFF>"));
+    }
+
+    [Test]
+    public void ByteFallbackIsReadFromTheFile()
+    {
+        using var folder = new TemporaryFolder();
+
+        // pieces (1) { piece (1): "a" }, trainer_spec (2) { model_type (3): unigram (1), byte_fallback (35): true }.
+        string path = folder.Write("spiece.model", [0x0A, 0x03, 0x0A, 0x01, 0x61, 0x12, 0x05, 0x18, 0x01, 0x98, 0x02, 0x01]);
+        Assert.That(SentencePieceModel.FromFile(path).HasByteFallback);
+    }
+
+    /// <summary>diffusers' prompt_clean: nothing is lowered, references are decoded as often as ftfy and two more times.</summary>
+    [TestCase("  A\u3000Cat \r\n\t runs  ", "A Cat runs")]
+    [TestCase("A &amp;amp;lt; B", "A < B")]
+    [TestCase("\uFF0C\u201Cx\u201D", ",\"x\"")]
+    [TestCase(" \u00A0 ", "")]
+    public void APromptIsCleaned(string text, string cleaned) => Assert.That(PromptText.Clean(text), Is.EqualTo(cleaned));
+
     [Test]
     public void ATextThatIsTooLongKeepsItsEnd()
     {
