@@ -43,14 +43,6 @@ internal sealed class StreamedT5Encoder : IT5Encoder
 
     public T5Config Config { get; }
 
-    /// <inheritdoc cref="T5Encoder.FromFolder"/>
-    public static StreamedT5Encoder FromFolder(string folder, Placement placement, string? variant = null)
-    {
-        var files = new DiffusersFolder(folder);
-        T5Config config = files.Parse(T5Config.FromJson);
-        return new StreamedT5Encoder(files.OpenWeights(variant), config, placement);
-    }
-
     public Tensor Encode(Tensor ids, Tensor? attentionMask)
     {
         Shapes.Require(ids, "B, L");

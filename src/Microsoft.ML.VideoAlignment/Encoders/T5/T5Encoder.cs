@@ -27,17 +27,6 @@ internal sealed class T5Encoder : nn.Module, IT5Encoder
 
     public T5Config Config { get; }
 
-    /// <summary>Reads config.json and the weights of a transformers folder.</summary>
-    /// <param name="folder">The folder.</param>
-    /// <param name="placement">The device, and how weights are stored.</param>
-    /// <param name="variant">The variant in the file names, such as "fp16"; null: none.</param>
-    public static T5Encoder FromFolder(string folder, Placement placement, string? variant = null)
-    {
-        var files = new DiffusersFolder(folder);
-        using IWeightSource weights = files.OpenWeights(variant);
-        return FromSource(weights, files.Parse(T5Config.FromJson), placement);
-    }
-
     /// <summary>Makes an encoder from named tensors.</summary>
     /// <param name="source">The weights.</param>
     /// <param name="config">The configuration.</param>

@@ -3,22 +3,31 @@ using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
-/// <summary>Opens a T5 encoder's folder in the way that the machine's memory allows.</summary>
+/// <summary>Opens a T5 encoder's folder or file in the way that the machine's memory allows.</summary>
 internal static class T5Files
 {
     // The part of the free memory that a text encoder may take: a denoiser and a decoder follow.
     private const double Share = 0.5;
 
-    /// <summary>Reads config.json, and the weights now or at each call.</summary>
-    /// <param name="folder">A transformers folder.</param>
+    /// <summary>Reads the configuration, and the weights now or at each call.</summary>
+    /// <param name="path">A transformers folder, or a UMT5's single file, whose sizes are then those of its tensors (<see cref="T5Shapes"/>).</param>
     /// <param name="placement">The device, and how weights are stored.</param>
     /// <param name="loading">Where the weights are kept between calls.</param>
     /// <param name="variant">The variant in the file names, such as "fp16"; null: none.</param>
-    public static IT5Encoder Open(string folder, Placement placement, TextEncoderLoading loading = TextEncoderLoading.Automatic, string? variant = null)
+    /// <exception cref="WeightFileException">A file is missing, damaged, or of another network.</exception>
+    public static IT5Encoder Open(string path, Placement placement, TextEncoderLoading loading = TextEncoderLoading.Automatic, string? variant = null)
     {
-        return IsStreamed(folder, placement, loading)
-            ? StreamedT5Encoder.FromFolder(folder, placement, variant)
-            : T5Encoder.FromFolder(folder, placement, variant);
+        T5Config config = ReadConfig(path);
+        IWeightSource weights = File.Exists(path) ? WeightFile.Open(path) : new DiffusersFolder(path).OpenWeights(variant);
+        if (IsStreamed(config, placement, loading))
+        {
+            return new StreamedT5Encoder(weights, config, placement);
+        }
+
+        using (weights)
+        {
+            return T5Encoder.FromSource(weights, config, placement);
+        }
     }
 
     /// <summary>Computes the bytes of the encoder's weights.</summary>
@@ -33,10 +42,10 @@ internal static class T5Files
     /// <summary>Computes the bytes of weights that an encoder opened by <see cref="Open"/> has in memory at a time.</summary>
     /// <inheritdoc cref="Open"/>
     /// <returns>All weights; where they are streamed, the largest part that is read at once.</returns>
-    public static long CountBytes(string folder, Placement placement, TextEncoderLoading loading)
+    public static long CountBytes(string path, Placement placement, TextEncoderLoading loading)
     {
-        T5Config config = ReadConfig(folder);
-        if (!IsStreamed(folder, placement, loading))
+        T5Config config = ReadConfig(path);
+        if (!IsStreamed(config, placement, loading))
         {
             return CountBytes(config, StoredType(placement));
         }
@@ -45,10 +54,19 @@ internal static class T5Files
         return Math.Max(config.VocabSize * config.DModel, block.parameters().Sum(parameter => parameter.numel())) * StoredType(placement).ElementSize();
     }
 
-    private static bool IsStreamed(string folder, Placement placement, TextEncoderLoading loading) => loading == TextEncoderLoading.Streamed
-        || (loading == TextEncoderLoading.Automatic && CountBytes(ReadConfig(folder), StoredType(placement)) > Share * FreeMemory());
+    private static bool IsStreamed(T5Config config, Placement placement, TextEncoderLoading loading) => loading == TextEncoderLoading.Streamed
+        || (loading == TextEncoderLoading.Automatic && CountBytes(config, StoredType(placement)) > Share * FreeMemory());
 
-    private static T5Config ReadConfig(string folder) => new DiffusersFolder(folder).Parse(T5Config.FromJson);
+    private static T5Config ReadConfig(string path)
+    {
+        if (!File.Exists(path))
+        {
+            return new DiffusersFolder(path).Parse(T5Config.FromJson);
+        }
+
+        using IWeightSource file = WeightFile.Open(path);
+        return T5Shapes.ReadUmt5(file);
+    }
 
     private static ScalarType StoredType(Placement placement) => placement.EightBitMatrices ? ScalarType.Int8 : placement.Dtype;
 

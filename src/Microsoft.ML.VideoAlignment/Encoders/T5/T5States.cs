@@ -13,7 +13,7 @@ internal static class T5States
     /// <exception cref="ArgumentOutOfRangeException">There are more states than rows.</exception>
     public static Tensor ZeroPadding(Tensor states, Tensor attentionMask, long rows)
     {
-        (long batch, long length, long width) = (states.shape[0], states.shape[1], states.shape[2]);
+        (long batch, long length) = (states.shape[0], states.shape[1]);
         Shapes.Require(attentionMask, $"{batch}, {length}");
         if (rows < length)
         {
@@ -22,7 +22,12 @@ internal static class T5States
 
         using DisposeScope scope = NewDisposeScope();
         Tensor text = where(attentionMask.NotEqualTo(0).unsqueeze(-1), states, zeros_like(states));
-        Tensor rest = zeros(batch, rows - length, width, dtype: states.dtype, device: states.device);
-        return cat([text, rest], dim: 1).MoveToOuterDisposeScope();
+        return nn.functional.pad(text, [0, 0, 0, rows - length]).MoveToOuterDisposeScope();
     }
+
+    /// <summary>Appends padding to a mask.</summary>
+    /// <param name="attentionMask">[B, L], 0 on padding.</param>
+    /// <param name="rows">The columns of the result, at least L.</param>
+    /// <returns>A fresh tensor [B, rows].</returns>
+    public static Tensor PadMask(Tensor attentionMask, long rows) => nn.functional.pad(attentionMask, [0, rows - attentionMask.shape[1]]);
 }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Layers;
+using Microsoft.ML.VideoAlignment.Models;
 using Microsoft.ML.VideoAlignment.Models.OpenSora;
 using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Schedulers;

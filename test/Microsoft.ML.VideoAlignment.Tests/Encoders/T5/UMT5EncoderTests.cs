@@ -50,6 +50,33 @@ public class UMT5EncoderTests
         Assert.That(streamed.Encode(SmallT5.Ids(), SmallT5.Mask()).Equals(expected), "streamed");
     }
 
+    /// <summary>Wan's own file has no configuration beside it.</summary>
+    [Test]
+    public void TheSizesOfAFileAreThoseOfItsTensors([Values] bool wan)
+    {
+        using var folder = new TemporaryFolder();
+        T5Config config = SmallT5.Umt5 with { RelativeAttentionMaxDistance = 128 };
+        (string Name, Tensor Value)[] weights = SmallT5.Weights(config);
+        string path = folder.Path("umt5.safetensors");
+        SafetensorsWriter.Write(path, weights.ToDictionary(pair => wan ? WanName(pair.Name) : pair.Name, pair => pair.Value));
+        using IT5Encoder resident = T5Files.Open(path, Placement.Cpu, TextEncoderLoading.Memory);
+        using IT5Encoder streamed = T5Files.Open(path, Placement.Cpu, TextEncoderLoading.Streamed);
+        Assert.That(resident.Config, Is.EqualTo(config));
+        Assert.That(streamed, Is.TypeOf<StreamedT5Encoder>());
+        Assert.That(streamed.Encode(SmallT5.Ids(), SmallT5.Mask()).Equals(resident.Encode(SmallT5.Ids(), SmallT5.Mask())));
+        Assert.That(T5Files.CountBytes(path, Placement.Cpu, TextEncoderLoading.Memory), Is.EqualTo(4 * weights.Sum(pair => pair.Value.numel())));
+    }
+
+    [Test]
+    public void AFileOfAnotherNetworkIsNamed()
+    {
+        using var folder = new TemporaryFolder();
+        string path = folder.Path("other.safetensors");
+        SafetensorsWriter.Write(path, new Dictionary<string, Tensor> { ["token_embedding.weight"] = zeros(4, 4) });
+        Assert.That(() => T5Files.Open(path, Placement.Cpu),
+            Throws.InstanceOf<WeightFileException>().With.Message.Contains("UMT5").And.Message.Contains("relative_attention_bias").And.Message.Contains(path));
+    }
+
     [TestCase("blocks.1.attn.x.weight")]
     [TestCase("blocks.1.ffn.fc3.weight")]
     [TestCase("blocks.7.norm1.weight")]

@@ -1,4 +1,4 @@
-namespace Microsoft.ML.VideoAlignment.Models.OpenSora;
+namespace Microsoft.ML.VideoAlignment.Models;
 
 /// <summary>Prompts to the states of a text encoder whose padding is masked out.</summary>
 internal interface ITextStateEncoder : IDisposable
@@ -6,7 +6,7 @@ internal interface ITextStateEncoder : IDisposable
     /// <summary>Where the states are.</summary>
     Device Device { get; }
 
-    /// <summary>Tokens in a row, L.</summary>
+    /// <summary>Tokens in a row at most, L.</summary>
     int Length { get; }
 
     /// <summary>Bytes that the weights take while prompts are encoded; 0: there are none.</summary>

@@ -1,15 +1,17 @@
 using Microsoft.ML.VideoAlignment.Encoders;
 
-namespace Microsoft.ML.VideoAlignment.Models.OpenSora;
+namespace Microsoft.ML.VideoAlignment.Models;
 
 /// <summary>
-/// T5's tokens padded to one length, then its encoder with the padding masked: Open-Sora 1.2's text encoder. The weights are opened at the first prompt, so
-/// that a run whose prompts are all in a <see cref="PromptStateCache"/> never reads them.
+/// T5's tokens padded to one length, then its encoder with the padding masked: the text encoder of Open-Sora 1.2, and with UMT5 that of Wan. The weights are
+/// opened at the first prompt, so that a run whose prompts are all in a <see cref="PromptStateCache"/> never reads them.
 /// </summary>
 /// <param name="tokenizer">T5's tokenizer.</param>
 /// <param name="open">Opens the encoder, which belongs to this.</param>
 /// <param name="countBytes">Counts the bytes that the open encoder's weights take; null: not known, and taken for 0.</param>
-internal sealed class T5PromptEncoder(T5Tokenizer tokenizer, Func<IT5Encoder> open, Func<long>? countBytes = null) : ITextStateEncoder
+/// <param name="padToLongest">Whether the states of a batch stop at its longest text, where nothing reads those of padding.</param>
+internal sealed class T5PromptEncoder(T5Tokenizer tokenizer, Func<IT5Encoder> open, Func<long>? countBytes = null, bool padToLongest = false)
+    : ITextStateEncoder
 {
     private IT5Encoder? _encoder;
 
@@ -36,8 +38,8 @@ internal sealed class T5PromptEncoder(T5Tokenizer tokenizer, Func<IT5Encoder> op
 
     /// <summary>Gives token ids and their mask.</summary>
     /// <param name="prompts">B prompts.</param>
-    /// <returns>int64 [B, L] each, on the CPU.</returns>
-    public TokenBatch Tokens(IReadOnlyList<string> prompts) => tokenizer.Encode(prompts);
+    /// <returns>int64 [B, L] each, on the CPU; fewer columns where the batch stops at its longest text.</returns>
+    public TokenBatch Tokens(IReadOnlyList<string> prompts) => tokenizer.Encode(prompts, padToLongest: padToLongest);
 
     public TextStates Encode(IReadOnlyList<string> prompts)
     {

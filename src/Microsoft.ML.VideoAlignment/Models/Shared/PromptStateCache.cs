@@ -3,7 +3,7 @@ using System.Text;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Weights;
 
-namespace Microsoft.ML.VideoAlignment.Models.OpenSora;
+namespace Microsoft.ML.VideoAlignment.Models;
 
 /// <summary>
 /// Keeps the states of prompts in a folder, one file each, so that a large text encoder runs once per prompt and machine. A file is named by the model, the

@@ -1,5 +1,5 @@
 using Microsoft.ML.VideoAlignment.Encoders;
-using Microsoft.ML.VideoAlignment.Models.OpenSora;
+using Microsoft.ML.VideoAlignment.Models;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Weights;
 
@@ -123,7 +123,7 @@ public class PromptStateCacheTests
         Assert.That(FolderFingerprint.Compute(_folder.Path("model")), Is.Not.EqualTo(whole), "another length");
     }
 
-    private static T5Tokenizer Tokenizer(int length) => new(new SentencePieceModel
+    internal static T5Tokenizer Tokenizer(int length) => new(new SentencePieceModel
     {
         Pieces =
         [
