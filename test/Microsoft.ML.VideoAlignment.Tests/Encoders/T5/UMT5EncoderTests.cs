@@ -8,8 +8,6 @@ namespace Microsoft.ML.VideoAlignment.Tests;
 /// <summary>UMT5: T5 whose every block has a table of position biases, under transformers' names or those of Wan's own file.</summary>
 public class UMT5EncoderTests
 {
-    private const string Table = "encoder.block.{0}.layer.0.SelfAttention.relative_attention_bias.weight";
-
     private DisposeScope _scope = null!;
 
     [SetUp]
@@ -136,7 +134,7 @@ public class UMT5EncoderTests
         Assert.That(() => T5States.ZeroPadding(states, SmallT5.Mask(), 4), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Message.Contains("5"));
     }
 
-    private static string TableOf(int block) => string.Format(System.Globalization.CultureInfo.InvariantCulture, Table, block);
+    private static string TableOf(int block) => $"encoder.block.{block}.layer.0.SelfAttention.relative_attention_bias.weight";
 
     private static bool IsTable(string name) => name.EndsWith("relative_attention_bias.weight", StringComparison.Ordinal);
 
