@@ -55,7 +55,8 @@ internal static class Modulation
         return (shift.numel() == width[0]
             ? Ops.LayerNorm(x, width, gain.flatten(), shift.flatten(), eps) // one time for all: the norm's own affine map
             : PrecisionPolicy.RunWide(
-                OpKind.Norm, given => given[1].AddProduct(Ops.LayerNorm(given[0], width, null, null, eps), given[2]), x, shift, gain)).MoveToOuterDisposeScope();
+                OpKind.Norm, given => given[1].AddProduct(Ops.LayerNorm(given[0], width, null, null, eps), given[2]), x, shift, gain))
+            .MoveToOuterDisposeScope();
     }
 
     /// <summary>x + gate * y: a block's branch, as strong as the time says.</summary>

@@ -43,7 +43,7 @@ internal sealed class WanTransformer : nn.Module
     public WanTransformerConfig Config { get; }
 
     /// <summary>Predicts from noisy latents.</summary>
-    /// <param name="x">[B, C, T, h, w], whole patches along each axis; behind the latents' channels those of mask and image condition, where it has them.</param>
+    /// <param name="x">[B, C, T, h, w], whole patches along each axis; mask and image condition, where it has them, are channels behind the latents'.</param>
     /// <param name="timestep">From 0 to 1000, [R] or [R, F] with R = B or 1. F divides the tokens, which are ordered time, row, column: 1; one for each latent
     /// frame; or one for each token. It belongs to as many tokens as there are of them, over F.</param>
     /// <param name="text">[B, L, E]. Every row takes part: behind a text the reference has zeros up to 512 rows.</param>
@@ -111,7 +111,8 @@ internal sealed class WanTransformer : nn.Module
         bool fits = shape.Length is 1 or 2 && (shape[0] == batch || shape[0] == 1) && (shape.Length == 1 || (shape[1] > 0 && tokens % shape[1] == 0));
         return fits ? timestep.view(shape[0], -1)
             : throw new ArgumentException(
-                $"timestep: expected [{batch}] or [{batch}, F] with F a divisor of the {tokens} tokens (1 row stands for all), got {Shapes.Describe(timestep)}.",
+                $"timestep: expected [{batch}] or [{batch}, F] with F a divisor of the {tokens} tokens (1 row stands for all), "
+                    + $"got {Shapes.Describe(timestep)}.",
                 nameof(timestep));
     }
 
