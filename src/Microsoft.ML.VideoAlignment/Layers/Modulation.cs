@@ -34,8 +34,8 @@ internal static class Modulation
     {
         using DisposeScope scope = NewDisposeScope();
         (long count, long width) = (table.shape[0], table.shape[1]);
-        Tensor wide = PrecisionPolicy.Cast(OpKind.Modulation, time);
-        Tensor sum = PrecisionPolicy.Cast(OpKind.Modulation, table)
+        Tensor wide = PrecisionPolicy.Cast(OpKind.TimeModulation, time);
+        Tensor sum = PrecisionPolicy.Cast(OpKind.TimeModulation, table)
             .Add(time.shape[2] == width ? wide.unsqueeze(2) : wide.unflatten(2, [count, width])); // [R, F, n, C]
         Tensor[] rows = sum.unsqueeze(2).unbind(3);
         return [.. rows.Select(row => row.MoveToOuterDisposeScope())];
@@ -67,6 +67,6 @@ internal static class Modulation
     public static Tensor AddGated(Tensor x, Tensor gate, Tensor y)
     {
         using DisposeScope scope = NewDisposeScope();
-        return PrecisionPolicy.Cast(OpKind.Modulation, x).AddProduct(gate, y).to_type(x.dtype).MoveToOuterDisposeScope();
+        return PrecisionPolicy.Cast(OpKind.TimeModulation, x).AddProduct(gate, y).to_type(x.dtype).MoveToOuterDisposeScope();
     }
 }

@@ -16,7 +16,7 @@ internal enum OpKind
     Norm,
 
     /// <summary>A block's shift, scale and gate that the diffusion time gives, and the gated sum; no products.</summary>
-    Modulation,
+    TimeModulation,
 }
 
 /// <summary>One operation that is done.</summary>

@@ -13,7 +13,7 @@ internal static class PrecisionPolicy
         [OpKind.Product] = Rule.Compute, // linear layers, matrix products, convolutions
         [OpKind.FusedAttention] = Rule.Compute, // its kernels take the softmax in float32
         [OpKind.Norm] = Rule.Wide,
-        [OpKind.Modulation] = Rule.Wide, // gates are small beside what they are added to
+        [OpKind.TimeModulation] = Rule.Wide, // gates are small beside what they are added to
         [OpKind.Other] = Rule.Input, // libtorch's softmax and sums of half numbers are float32 inside
     }.ToFrozenDictionary();
 

@@ -4,10 +4,13 @@ using Microsoft.ML.VideoAlignment.Tensors;
 namespace Microsoft.ML.VideoAlignment.Models.Wan;
 
 /// <summary>
-/// The transformer of Wan as a denoiser: one for all timesteps, or one for high noise and one for low (Wan 2.2 A14B). Where a condition gives latent frames
-/// (Wan 2.2 TI2V 5B), the network sees them at time 0; where it gives channels (image to video), they stand behind the latents' own. Reference: diffusers,
+/// The transformer of Wan as a denoiser: one for all timesteps, or one for high noise and one for low (Wan 2.2 A14B). Reference: diffusers,
 /// <c>WanPipeline</c> and <c>WanImageToVideoPipeline</c>.
 /// </summary>
+/// <remarks>
+/// Where a condition gives latent frames (Wan 2.2 TI2V 5B), the network sees them at time 0; where it gives channels (image to video), they stand behind the
+/// latents' own.
+/// </remarks>
 internal sealed class WanDenoiser : IDenoiser
 {
     private readonly WanTransformer _highNoise;

@@ -6,10 +6,12 @@ using Parameter = TorchSharp.Modules.Parameter;
 namespace Microsoft.ML.VideoAlignment.Models.Wan;
 
 /// <summary>
-/// Brings the image encoder's states to the network's width: norm, Linear, exact GELU, Linear, norm. Two images are joined and given learned positions first.
-/// Reference: diffusers, <c>WanImageEmbedding</c>.
+/// Brings the image encoder's states to the network's width: norm, Linear, exact GELU, Linear, norm. Reference: diffusers, <c>WanImageEmbedding</c>.
 /// </summary>
-/// <remarks>Keys <c>norm1</c>, <c>ff.net.0.proj</c>, <c>ff.net.2</c>, <c>norm2</c>; for two images <c>pos_embed</c> [1, 2n, E].</remarks>
+/// <remarks>
+/// Two images are joined and given learned positions first. Keys <c>norm1</c>, <c>ff.net.0.proj</c>, <c>ff.net.2</c>, <c>norm2</c>; for two images
+/// <c>pos_embed</c> [1, 2n, E].
+/// </remarks>
 internal sealed class WanImageEmbedder : nn.Module
 {
     private const double Eps = 1e-5;
