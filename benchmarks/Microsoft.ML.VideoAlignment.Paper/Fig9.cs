@@ -12,7 +12,11 @@ internal static class Fig9
     public static void Run(ExperimentContext desk)
     {
         Scale scale = desk.Scale;
-        (string Name, string Reward)[] recipes = [("V-JEPA alone", PaperRewards.Consistency), ("V-JEPA, text and motion", PaperRewards.ConsistencyTextAndMotion)];
+        (string Name, string Reward)[] recipes =
+        [
+            ("V-JEPA alone", PaperRewards.Consistency), ("V-JEPA, text and motion", PaperRewards.ConsistencyTextAndMotion),
+        ];
+        double[] rates = [.. recipes.Select(recipe => scale.LongVideoCell(Methods.Vader, recipe.Reward, 1).LearningRate)];
         ExperimentConfig[] cells =
         [
             .. from seed in scale.SeedList
@@ -33,10 +37,12 @@ internal static class Fig9
             "VADER (arXiv 2407.08737), Figure 9, on the embedded world: does alignment to V-JEPA keep videos of three segments consistent? Each segment begins "
                 + "with the last frame of the one before; measured on first frames that nothing was trained on, from the pixels and by a judge that measures.");
         page.Missing(results.Count, cells.Length).Say(
-            $"{scale.FirstFrames} first frames of alignment, as many unseen ones; {usual.Queries} long videos scored in training; {usual.SamplerSteps} "
-                + $"denoising steps, gradient through the three that move the video most, of every segment; windows of 8 frames every 4, so over the joints "
-                + $"too. Text: {PaperRewards.TextWeight:0.##} x the similarity of a frame and the caption of its image. Motion: what a video moves less than "
-                + $"usual, as a share, costs {MotionKeeper.Weight:0.##}.");
+            FormattableString.Invariant(
+                $"{scale.FirstFrames} first frames of alignment, as many unseen ones; {usual.Queries} long videos scored in training, at learning rate ")
+                + FormattableString.Invariant($"{rates[0]:0e+0} (V-JEPA alone, whose videos lose their backgrounds at the other rate) or {rates[1]:0e+0}; ")
+                + $"{usual.SamplerSteps} denoising steps, gradient through the three that move the video most, of every segment; windows of 8 frames every 4, "
+                + $"so over the joints too. Text: {PaperRewards.TextWeight:0.##} x the similarity of a frame and the caption of its image. Motion: what a video "
+                + $"moves less than usual, as a share, costs {MotionKeeper.Weight:0.##}.");
         page.Table(
             ["", .. samples.Select(sample => sample.Name)],
             LongVideoScores.Names(usual.Segments).Select(measure =>
