@@ -128,6 +128,9 @@ internal sealed class FlowMatchEulerDiscreteScheduler : INoiseLevelScheduler
     }
 
     /// <summary>One run: timesteps and the S + 1 sigmas, by position in the list.</summary>
+    /// <param name="timesteps">S timesteps, descending.</param>
+    /// <param name="sigmas">S + 1 noise levels, descending to 0.</param>
+    /// <param name="stochastic">Whether each step goes to the clean prediction and noises it again.</param>
     internal sealed class Sampler(double[] timesteps, double[] sigmas, bool stochastic) : ISampler
     {
         public IReadOnlyList<double> Timesteps => timesteps;

@@ -8,7 +8,8 @@ public class SchedulersRunner : IConformanceRunner
 {
     public virtual string Suite => "S11-schedulers";
 
-    public virtual IReadOnlyCollection<string> Kinds => ["diffusers.DDIMScheduler", "diffusers.DPMSolverMultistepScheduler", "diffusers.EulerDiscreteScheduler"];
+    public virtual IReadOnlyCollection<string> Kinds =>
+        ["diffusers.DDIMScheduler", "diffusers.DPMSolverMultistepScheduler", "diffusers.EulerDiscreteScheduler"];
 
     public void Run(ConformanceCase testCase)
     {
