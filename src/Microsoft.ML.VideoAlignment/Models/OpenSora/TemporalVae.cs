@@ -1,3 +1,4 @@
+using Microsoft.ML.VideoAlignment.Layers;
 using Microsoft.ML.VideoAlignment.Tensors;
 using TorchSharp.Utils;
 
@@ -69,20 +70,4 @@ internal sealed class TemporalVae : nn.Module
 
     // (-frames) mod f.
     private long Lack(long frames) => (Config.TimeFactor - (frames % Config.TimeFactor)) % Config.TimeFactor;
-}
-
-/// <summary>Segments [B, C, T, H, W] as images [B*T, C, H, W] and back.</summary>
-internal static class SegmentImages
-{
-    public static Tensor Flatten(Tensor segments)
-    {
-        using Tensor frames = segments.transpose(1, 2);
-        return frames.flatten(0, 1);
-    }
-
-    public static Tensor Unflatten(Tensor images, long frames)
-    {
-        using Tensor segments = images.unflatten(0, [-1, frames]);
-        return segments.transpose(1, 2);
-    }
 }
