@@ -26,15 +26,16 @@ internal sealed class Downsample2D : nn.Module<Tensor, Tensor>
     /// <summary>Halves height and width.</summary>
     /// <param name="x">[N, C, H, W].</param>
     /// <returns>[N, C, H', W'].</returns>
-    public override Tensor forward(Tensor x)
-    {
-        if (!_padEnd)
-        {
-            return _conv.forward(x);
-        }
+    public override Tensor forward(Tensor x) => _padEnd ? ForwardPadded(_conv, x) : _conv.forward(x);
 
+    /// <summary>Halves height and width by a convolution that is another module's.</summary>
+    /// <param name="conv">A 3x3 convolution of stride 2 without padding.</param>
+    /// <param name="x">[N, C, H, W]; one column of zeros on the right and one row below are added.</param>
+    /// <returns>[N, C', H / 2, W / 2].</returns>
+    internal static Tensor ForwardPadded(Conv2d conv, Tensor x)
+    {
         using Tensor padded = nn.functional.pad(x, [0, 1, 0, 1]);
-        return _conv.forward(padded);
+        return conv.forward(padded);
     }
 }
 
@@ -61,23 +62,31 @@ internal sealed class Upsample2D : nn.Module
     /// <param name="height">Rows of the result.</param>
     /// <param name="width">Columns of the result.</param>
     /// <returns>[N, C, height, width].</returns>
-    public Tensor Forward(Tensor x, long height, long width)
+    public Tensor Forward(Tensor x, long height, long width) => Enlarge(_conv, x, height, width);
+
+    /// <summary>Enlarges an image by a convolution that is another module's.</summary>
+    /// <param name="conv">A 3x3 convolution with one pixel of padding.</param>
+    /// <param name="x">[N, C, h, w].</param>
+    /// <param name="height">Rows of the result.</param>
+    /// <param name="width">Columns of the result.</param>
+    /// <returns>[N, C', height, width].</returns>
+    internal static Tensor Enlarge(Conv2d conv, Tensor x, long height, long width)
     {
-        if (ComputeDevice.IsCpu(x) && (height, width) == (2 * x.shape[2], 2 * x.shape[3]) && _conv.HasSingleWeight)
+        if (ComputeDevice.IsCpu(x) && (height, width) == (2 * x.shape[2], 2 * x.shape[3]) && conv.HasSingleWeight)
         {
-            return Doubled(x);
+            return Doubled(conv, x);
         }
 
         using Tensor large = nn.functional.interpolate(x, [height, width], mode: InterpolationMode.Nearest);
-        return _conv.forward(large);
+        return conv.forward(large);
     }
 
     // The same for twice the size as one transposed convolution of the small image: a neighbor's copy meets the 3x3 kernel where its original meets the sum of
     // two of its rows and columns. 4 products a pixel instead of 9, and no large copy; on the CPU two to three times faster.
-    private Tensor Doubled(Tensor x)
+    private static Tensor Doubled(Conv2d conv, Tensor x)
     {
         using DisposeScope scope = NewDisposeScope();
-        (Tensor weight, Tensor? bias) = _conv.MergedWeight(x.dtype);
+        (Tensor weight, Tensor? bias) = conv.MergedWeight(x.dtype);
         Tensor taps = weight.permute(0, 2, 3, 1).flatten(1, 2); // [out, 9, in], as it lies in memory
         Tensor spread = tensor(s_spread, [16, 9], dtype: x.dtype, device: x.device);
         Tensor kernel = Ops.MatMul(spread, taps).unflatten(1, [4, 4]).permute(3, 0, 1, 2); // [in, out, 4, 4]
