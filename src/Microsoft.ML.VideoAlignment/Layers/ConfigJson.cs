@@ -41,6 +41,28 @@ internal static class ConfigJson
         : value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetBoolean()
         : throw Unexpected(key, "true or false", value);
 
+    /// <summary>Reads a list of true and false.</summary>
+    /// <param name="json">The configuration, or a part of it.</param>
+    /// <param name="key">Its key.</param>
+    /// <param name="fallback">The values where the key is absent or null.</param>
+    /// <exception cref="InvalidDataException">The value is not such a list.</exception>
+    public static IReadOnlyList<bool> Flags(JsonElement json, string key, IReadOnlyList<bool> fallback) =>
+        Find(json, key) is not { } value ? fallback
+        : value.ValueKind == JsonValueKind.Array && value.EnumerateArray().All(item => item.ValueKind is JsonValueKind.True or JsonValueKind.False)
+            ? [.. value.EnumerateArray().Select(item => item.GetBoolean())]
+        : throw Unexpected(key, "a list of true and false", value);
+
+    /// <summary>Reads finite numbers, one for each channel.</summary>
+    /// <param name="json">The configuration, or a part of it.</param>
+    /// <param name="key">Its key.</param>
+    /// <param name="fallback">The values where the key is absent or null.</param>
+    /// <exception cref="InvalidDataException">The value is not such a list.</exception>
+    public static IReadOnlyList<double> Numbers(JsonElement json, string key, IReadOnlyList<double> fallback) =>
+        Find(json, key) is not { } value ? fallback
+        : value.ValueKind == JsonValueKind.Array && value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.Number && double.IsFinite(item.GetDouble()))
+            ? [.. value.EnumerateArray().Select(item => item.GetDouble())]
+        : throw Unexpected(key, "a list of finite numbers", value);
+
     public static string Text(JsonElement json, string key, string fallback) =>
         Find(json, key) is not { } value ? fallback : value.ValueKind == JsonValueKind.String ? value.GetString()! : throw Unexpected(key, "text", value);
 

@@ -57,7 +57,7 @@ internal sealed record TemporalVaeConfig
             Filters = ConfigJson.Integer(json, "filters", defaults.Filters),
             ResBlocks = ConfigJson.Integer(json, "num_res_blocks", defaults.ResBlocks, maximum: ConfigJson.MaxLayers),
             Multipliers = ConfigJson.Integers(json, "channel_multipliers", [.. defaults.Multipliers]),
-            Halves = ReadHalves(json, type == "VAE_Temporal" ? [true, true, false] : [.. defaults.Halves]),
+            Halves = ConfigJson.Flags(json, "temporal_downsample", type == "VAE_Temporal" ? [true, true, false] : defaults.Halves),
             NormGroups = ConfigJson.Integer(json, "num_groups", defaults.NormGroups),
         };
         config.Validate();
@@ -78,10 +78,4 @@ internal sealed record TemporalVaeConfig
             throw new InvalidDataException($"config: num_groups {NormGroups} does not divide filters {Filters} times channel_multipliers' {wrong}.");
         }
     }
-
-    private static bool[] ReadHalves(JsonElement json, bool[] fallback) =>
-        ConfigJson.Find(json, "temporal_downsample") is not { } value ? fallback
-        : value.ValueKind == JsonValueKind.Array && value.EnumerateArray().All(item => item.ValueKind is JsonValueKind.True or JsonValueKind.False)
-            ? [.. value.EnumerateArray().Select(item => item.GetBoolean())]
-        : throw new InvalidDataException($"config: temporal_downsample: expected a list of true and false, got {value.GetRawText()}.");
 }
