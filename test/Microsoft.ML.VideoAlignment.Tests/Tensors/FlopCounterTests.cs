@@ -20,7 +20,7 @@ public class FlopCounterTests
         yield return Case("a convolution of stride 2", () => new Conv2d(4, 5, 3, Placement.Cpu, stride: 2, padding: 1).forward(ones(2, 4, 6, 8)),
             2 * (2 * 5 * 3 * 4) * (4 * 9));
         yield return Case("a convolution in time", () => new TemporalConv3d(4, 5, 3, Placement.Cpu).forward(ones(1, 4, 3, 10)), 2 * (5 * 3 * 10) * (4 * 3));
-        yield return Case("a causal convolution", () => new CausalConv3d(4, 5, 3, Placement.Cpu).Forward(ones(3, 4, 6, 5), frames: 3),
+        yield return Case("a causal convolution", () => new TemporalVaeConv(4, 5, 3, Placement.Cpu).Forward(ones(3, 4, 6, 5), frames: 3),
             2 * (3 * 5 * 6 * 5) * (4 * 27));
         yield return Case("tubelets", () => new TubeletProjection(2, 5, 2, 3, Placement.Cpu).forward(ones([1, 2, 4, 6, 6])), 2 * (8 * 5) * (2 * 2 * 9));
         yield return Case("twice the size", () => new Upsample2D(6, Placement.Cpu).Forward(ones(2, 6, 5, 3), 10, 6), (2 * (2 * 6 * 10 * 6) * (6 * 4))

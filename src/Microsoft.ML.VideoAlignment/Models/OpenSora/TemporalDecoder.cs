@@ -10,7 +10,7 @@ namespace Microsoft.ML.VideoAlignment.Models.OpenSora;
 internal sealed class TemporalDecoder : nn.Module
 {
     [ComponentName(Name = "conv1")]
-    private readonly CausalConv3d _convIn;
+    private readonly TemporalVaeConv _convIn;
 
     [ComponentName(Name = "res_blocks")]
     private readonly TorchSharp.Modules.ModuleList<TemporalResBlock> _first;
@@ -25,22 +25,22 @@ internal sealed class TemporalDecoder : nn.Module
     private readonly GroupNorm _norm;
 
     [ComponentName(Name = "conv_out")]
-    private readonly CausalConv3d _convOut;
+    private readonly TemporalVaeConv _convOut;
 
     public TemporalDecoder(TemporalVaeConfig config, Placement placement)
         : base(nameof(TemporalDecoder))
     {
         long[] widths = [.. config.Multipliers.Select(multiplier => multiplier * config.Filters)];
-        _convIn = new CausalConv3d(config.LatentChannels, widths[^1], 3, placement);
+        _convIn = new TemporalVaeConv(config.LatentChannels, widths[^1], 3, placement);
         _first = TemporalResBlock.CreateList(config.ResBlocks, widths[^1], widths[^1], config.NormGroups, placement);
         _levels = nn.ModuleList([.. widths.Select((width, level) =>
             TemporalResBlock.CreateList(config.ResBlocks, level == widths.Length - 1 ? width : widths[level + 1], width, config.NormGroups, placement))]);
 
         // Doubling number i follows level i + 1, at that level's width.
         _doublings = nn.ModuleList([.. widths.Skip(1).Select((width, step) =>
-            config.Halves[step] ? (nn.Module)new CausalConv3d(width, 2 * width, 3, placement) : nn.Identity())]);
+            config.Halves[step] ? (nn.Module)new TemporalVaeConv(width, 2 * width, 3, placement) : nn.Identity())]);
         _norm = SegmentNorm.Create(widths[0], config.NormGroups, placement);
-        _convOut = new CausalConv3d(widths[0], config.InOutChannels, 3, placement);
+        _convOut = new TemporalVaeConv(widths[0], config.InOutChannels, 3, placement);
         RegisterComponents();
     }
 
@@ -57,7 +57,7 @@ internal sealed class TemporalDecoder : nn.Module
         {
             (TorchSharp.Modules.ModuleList<TemporalResBlock> blocks, long count) = (_levels[level], frames);
             x = Recompute.Run(inputs => Blocks(inputs[0], blocks, count), x);
-            if (level > 0 && _doublings[level - 1] is CausalConv3d doubling)
+            if (level > 0 && _doublings[level - 1] is TemporalVaeConv doubling)
             {
                 x = Doubled(doubling.Forward(x, frames));
                 frames *= 2;

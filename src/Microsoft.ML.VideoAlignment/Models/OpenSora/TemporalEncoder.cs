@@ -8,7 +8,7 @@ namespace Microsoft.ML.VideoAlignment.Models.OpenSora;
 internal sealed class TemporalEncoder : nn.Module
 {
     [ComponentName(Name = "conv_in")]
-    private readonly CausalConv3d _convIn;
+    private readonly TemporalVaeConv _convIn;
 
     [ComponentName(Name = "block_res_blocks")]
     private readonly TorchSharp.Modules.ModuleList<TorchSharp.Modules.ModuleList<TemporalResBlock>> _levels;
@@ -23,22 +23,22 @@ internal sealed class TemporalEncoder : nn.Module
     private readonly GroupNorm _norm;
 
     [ComponentName(Name = "conv2")]
-    private readonly CausalConv3d _convOut;
+    private readonly TemporalVaeConv _convOut;
 
     public TemporalEncoder(TemporalVaeConfig config, Placement placement)
         : base(nameof(TemporalEncoder))
     {
         long[] widths = [.. config.Multipliers.Select(multiplier => multiplier * config.Filters)];
-        _convIn = new CausalConv3d(config.InOutChannels, config.Filters, 3, placement, bias: false);
+        _convIn = new TemporalVaeConv(config.InOutChannels, config.Filters, 3, placement, bias: false);
         _levels = nn.ModuleList([.. widths.Select((width, level) =>
             TemporalResBlock.CreateList(config.ResBlocks, level == 0 ? config.Filters : widths[level - 1], width, config.NormGroups, placement))]);
 
         // A step that keeps the frames has no weights but keeps its number in the names.
         _halvings = nn.ModuleList([.. widths.SkipLast(1).Select((width, level) =>
-            config.Halves[level] ? (nn.Module)new CausalConv3d(width, width, 3, placement, stride: 2) : nn.Identity())]);
+            config.Halves[level] ? (nn.Module)new TemporalVaeConv(width, width, 3, placement, stride: 2) : nn.Identity())]);
         _last = TemporalResBlock.CreateList(config.ResBlocks, widths[^1], widths[^1], config.NormGroups, placement);
         _norm = SegmentNorm.Create(widths[^1], config.NormGroups, placement);
-        _convOut = new CausalConv3d(widths[^1], 2 * config.LatentChannels, 1, placement);
+        _convOut = new TemporalVaeConv(widths[^1], 2 * config.LatentChannels, 1, placement);
         RegisterComponents();
     }
 
@@ -53,7 +53,7 @@ internal sealed class TemporalEncoder : nn.Module
         for (int level = 0; level < _levels.Count; level++)
         {
             x = _levels[level].Aggregate(x, (hidden, block) => block.Forward(hidden, frames));
-            if (level < _halvings.Count && _halvings[level] is CausalConv3d halving)
+            if (level < _halvings.Count && _halvings[level] is TemporalVaeConv halving)
             {
                 x = halving.Forward(x, frames);
                 frames /= 2;

@@ -13,25 +13,25 @@ internal sealed class TemporalResBlock : nn.Module
     private readonly GroupNorm _norm1;
 
     [ComponentName(Name = "conv1")]
-    private readonly CausalConv3d _conv1;
+    private readonly TemporalVaeConv _conv1;
 
     [ComponentName(Name = "norm2")]
     private readonly GroupNorm _norm2;
 
     [ComponentName(Name = "conv2")]
-    private readonly CausalConv3d _conv2;
+    private readonly TemporalVaeConv _conv2;
 
     [ComponentName(Name = "conv3")]
-    private readonly CausalConv3d? _conv3;
+    private readonly TemporalVaeConv? _conv3;
 
     public TemporalResBlock(long inChannels, long outChannels, long groups, Placement placement)
         : base(nameof(TemporalResBlock))
     {
         _norm1 = SegmentNorm.Create(inChannels, groups, placement);
-        _conv1 = new CausalConv3d(inChannels, outChannels, 3, placement, bias: false);
+        _conv1 = new TemporalVaeConv(inChannels, outChannels, 3, placement, bias: false);
         _norm2 = SegmentNorm.Create(outChannels, groups, placement);
-        _conv2 = new CausalConv3d(outChannels, outChannels, 3, placement, bias: false);
-        _conv3 = inChannels == outChannels ? null : new CausalConv3d(inChannels, outChannels, 1, placement, bias: false);
+        _conv2 = new TemporalVaeConv(outChannels, outChannels, 3, placement, bias: false);
+        _conv3 = inChannels == outChannels ? null : new TemporalVaeConv(inChannels, outChannels, 1, placement, bias: false);
         RegisterComponents();
     }
 

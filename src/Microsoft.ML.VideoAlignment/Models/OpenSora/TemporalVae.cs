@@ -18,10 +18,10 @@ internal sealed class TemporalVae : nn.Module
     private readonly TemporalEncoder _encoder;
 
     [ComponentName(Name = "quant_conv")]
-    private readonly CausalConv3d _quantConv;
+    private readonly TemporalVaeConv _quantConv;
 
     [ComponentName(Name = "post_quant_conv")]
-    private readonly CausalConv3d _postQuantConv;
+    private readonly TemporalVaeConv _postQuantConv;
 
     [ComponentName(Name = "decoder")]
     private readonly TemporalDecoder _decoder;
@@ -32,8 +32,8 @@ internal sealed class TemporalVae : nn.Module
         config.Validate();
         Config = config;
         _encoder = new TemporalEncoder(config, placement);
-        _quantConv = new CausalConv3d(2 * config.LatentChannels, 2 * config.EmbedChannels, 1, placement);
-        _postQuantConv = new CausalConv3d(config.EmbedChannels, config.LatentChannels, 1, placement);
+        _quantConv = new TemporalVaeConv(2 * config.LatentChannels, 2 * config.EmbedChannels, 1, placement);
+        _postQuantConv = new TemporalVaeConv(config.EmbedChannels, config.LatentChannels, 1, placement);
         _decoder = new TemporalDecoder(config, placement);
         RegisterComponents();
     }
