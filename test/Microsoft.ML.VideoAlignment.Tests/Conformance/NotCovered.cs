@@ -6,10 +6,6 @@ internal static class NotCovered
     /// <summary>Suite, and the kinds of it that are not covered; null: the whole suite.</summary>
     private static readonly Dictionary<string, string[]?> s_kinds = new(StringComparer.Ordinal)
     {
-        ["S19-wan"] =
-        [
-            "diffusers.AutoencoderKLWan",
-        ],
     };
 
     public static bool Contains(ConformanceCase testCase) =>

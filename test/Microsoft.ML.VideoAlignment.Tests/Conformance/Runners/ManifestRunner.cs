@@ -60,6 +60,8 @@ public sealed class ManifestRunner : IConformanceRunner
         ["wan22-i2v-a14b-high-noise"] = (config, _) => Wan(config),
         ["wan22-i2v-a14b-low-noise"] = (config, _) => Wan(config),
         ["wan22-ti2v-5b"] = (config, _) => Wan(config),
+        ["wan21-vae"] = (config, _) => WanAutoencoder(WanVaeConfig.FromJson(config)),
+        ["wan22-vae"] = (config, _) => WanAutoencoder(WanVaeConfig.FromJson(config)),
     };
 
     /// <summary>
@@ -142,6 +144,9 @@ public sealed class ManifestRunner : IConformanceRunner
 
     private static (nn.Module Module, KeyMap Map) OpenClip(JsonElement config) =>
         (new OpenClipModel(OpenClipConfig.FromJson(config), OpenClipHalves.Both, Placement.Meta), OpenClipModel.CreateKeyMap(OpenClipHalves.Both));
+
+    private static (nn.Module Module, KeyMap Map) WanAutoencoder(WanVaeConfig config) =>
+        (new WanVae(config, Placement.Meta), WanVaeKeys.CreateMap(config));
 
     private static void Check(ConformanceCase testCase, string how, Dictionary<string, long[]> keys)
     {
