@@ -151,7 +151,10 @@ internal sealed class CausalPass : IDisposable
         Tensor[] flat = joined.split([.. forms.Select(form => form.Shape.Aggregate(1L, (product, size) => product * size))]);
         Tensor[] parts = [.. flat.Zip(forms, (part, form) => part.view(form.Shape).to_type(form.Type))];
         _kept.AddRange(parts.Skip(1).Select(part => part.DetachFromDisposeScope()));
-        return parts[0].permute(0, 3, 1, 2).MoveToOuterDisposeScope();
+
+        // Images that are the smaller part, such as a segment's frames, would hold the memory of the rest as long as they are needed.
+        Tensor images = 2 * parts[0].numel() < joined.numel() ? parts[0].clone() : parts[0];
+        return images.permute(0, 3, 1, 2).MoveToOuterDisposeScope();
 
         Tensor Joined(IReadOnlyList<Tensor> given)
         {

@@ -13,6 +13,10 @@ internal static class Recompute
     /// <summary>Whether blocks keep their inputs alone in this flow of execution.</summary>
     public static bool IsActive => RunContext.Current.Activations != ActivationMemory.Keep;
 
+    /// <summary>Whether a block that keeps this tensor keeps it in the CPU's memory, out of its device's.</summary>
+    /// <param name="x">Any shape.</param>
+    public static bool Offloads(Tensor x) => RunContext.Current.Activations == ActivationMemory.RecomputeOffloaded && HostMemory.CanOffload(x);
+
     /// <summary>Sets what blocks keep for the backward pass in this flow of execution, until disposed. Outside of scopes they keep all.</summary>
     /// <param name="blocks">What each block of a network keeps.</param>
     /// <param name="steps">Whether each denoising step is a block too, around those of the network.</param>

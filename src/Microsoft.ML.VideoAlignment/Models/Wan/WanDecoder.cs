@@ -12,8 +12,8 @@ internal sealed class WanDecoder(WanVae vae) : IFrameDecoder
     /// <summary>The autoencoder.</summary>
     public WanVae Autoencoder => vae;
 
-    /// <summary>Latent frames that are decoded at a time, which bounds memory and does not change the frames. Default: 2.</summary>
-    public int LatentsAtOnce { get; set; } = 2;
+    /// <summary>Latent frames that are decoded at a time, which bounds memory and does not change the frames. Default: 1, which takes the least.</summary>
+    public int LatentsAtOnce { get; set; } = 1;
 
     /// <summary>Tiles that are decoded alone and blended, which changes pixels near their seams; null: none.</summary>
     public WanVaeTiling? Tiling { get; set; }

@@ -72,7 +72,8 @@ internal sealed class WanVae : nn.Module
     /// <param name="z">Latents as the network takes them [B, z, T', h, w]; those of the first frames alone give the first frames.</param>
     /// <param name="latentsAtOnce">
     /// Latent frames that are decoded at a time, which bounds memory and does not change the result; null: all. Where blocks are recomputed, so is each segment,
-    /// and each group of about as many segments as there are groups: the states that wait for the backward pass are as many as twice the root of the segments.
+    /// and the states between segments wait for the backward pass: in the CPU's memory where inputs of blocks are offloaded; elsewhere groups of segments are
+    /// recomputed too, so that as many states wait as twice the root of the number of segments.
     /// </param>
     /// <returns>[B, 3, T, H, W] within [-1, 1]; where the network goes beyond, the gradient is zero.</returns>
     public Tensor Decode(Tensor z, int? latentsAtOnce = null)
@@ -167,7 +168,7 @@ internal sealed class WanVae : nn.Module
         ArgumentOutOfRangeException.ThrowIfLessThan(latentsAtOnce ?? 1, 1, nameof(latentsAtOnce));
         if (latentsAtOnce is { } length && length < latents)
         {
-            images = Grouped(latents, length) is { } group
+            images = Grouped(images, latents, length) is { } group
                 ? pass.RunInTurn(InSegments(length, batch), images, Parts(latents, group))
                 : InSegments(length, batch).Forward(images, pass);
         }
@@ -182,11 +183,11 @@ internal sealed class WanVae : nn.Module
     private CausalBlock InSegments(long length, long batch) =>
         new(_decoder.Block.States, (part, pass) => pass.RunInTurn(_decoder.Block, part, Parts(part.shape[0] / batch, length)));
 
-    // Latent frames of a group of segments; null: they are too few for groups.
-    private static long? Grouped(long latents, long length)
+    // Latent frames of a group of segments; null: they are too few for groups, or what waits for the backward pass does not wait on the device.
+    private static long? Grouped(Tensor images, long latents, long length)
     {
         double segments = Math.Ceiling((double)latents / length);
-        return segments > MostUngrouped ? length * (long)Math.Ceiling(Math.Sqrt(segments)) : null;
+        return segments > MostUngrouped && !Recompute.Offloads(images) ? length * (long)Math.Ceiling(Math.Sqrt(segments)) : null;
     }
 
     // [B, z, T', h, w] -> [B*T', z, h, w].

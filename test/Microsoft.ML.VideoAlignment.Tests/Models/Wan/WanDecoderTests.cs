@@ -55,10 +55,10 @@ public class WanDecoderTests
     }
 
     /// <summary>
-    /// What the decoder's backward pass needs on a GPU, by shapes: nearly the same for many segments as for few where their states wait elsewhere, and growing
+    /// What decoding with gradient needs on a GPU, by shapes: nearly the same for many segments as for few where their states wait elsewhere, and growing
     /// with the root of their number where they do not.
     /// </summary>
-    [TestCase(true, 1.25)]
+    [TestCase(true, 1.15)]
     [TestCase(false, 2.2)]
     public void MemoryHardlyGrowsWithTheVideo(bool offloaded, double most)
     {
@@ -74,7 +74,7 @@ public class WanDecoderTests
             using IDisposable memory = Recompute.BeginScope(offloaded ? ActivationMemory.RecomputeOffloaded : ActivationMemory.Recompute);
             Tensor z = zeros([1, 16, latents, 4, 4], device: META).requires_grad_(true);
             Recompute.Backward(decoder.Decode(z, decoder.Autoencoder.Config.Frames(latents)).sum());
-            return meter[RunStage.Backward];
+            return Enum.GetValues<RunStage>().Max(stage => meter[stage]);
         }
     }
 }

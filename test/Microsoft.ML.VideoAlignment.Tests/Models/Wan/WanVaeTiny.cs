@@ -11,8 +11,13 @@ internal static class WanVaeTiny
 
     public static WanVaeConfig Plain { get; } = new()
     {
-        BaseDim = 4, LatentChannels = 3, Multipliers = [1, 2, 2], Halves = [true, true], ResBlocks = 1,
-        LatentsMean = [0.1, -0.2, 0.3], LatentsDeviation = [1.5, 0.5, 2],
+        BaseDim = 4,
+        LatentChannels = 3,
+        Multipliers = [1, 2, 2],
+        Halves = [true, true],
+        ResBlocks = 1,
+        LatentsMean = [0.1, -0.2, 0.3],
+        LatentsDeviation = [1.5, 0.5, 2],
     };
 
     public static WanVaeConfig Residual { get; } = Plain with { IsResidual = true, PatchSize = 2, DecoderBaseDim = 6 };
