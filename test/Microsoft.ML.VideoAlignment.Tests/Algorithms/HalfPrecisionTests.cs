@@ -85,7 +85,11 @@ public class HalfPrecisionTests
         Assert.That(gradient.equal(exact.Gradient).all().ToBoolean(), Is.False, "nothing was computed in half precision");
         (double OfLoss, double OfNorm, double OfCosine) bounds = (reward, algorithm, precision) switch
         {
-            ("action", _, _) => (0.2, 0.05, 0.99), // a logarithm of a small probability
+
+            // A logarithm of a small probability is as wrong as the logits are. Where the CPU itself multiplies bfloat16, loss and norm are 0.23 and 5.3 % off,
+            // elsewhere 0.04 and 0.4 %: what is rounded when is the processor's.
+            ("action", _, ComputePrecision.BFloat16) => (0.4, 0.1, 0.99),
+            ("action", _, _) => (0.2, 0.05, 0.99),
             ("normalized", _, _) => (0.02, double.PositiveInfinity, 0.99), // 1 / the deviation of two scores that are nearly the same
             (_, 1, ComputePrecision.BFloat16) => (0.05, 0.15, 0.99), // advantages are differences of such scores, divided by their deviation
             (_, 2, ComputePrecision.BFloat16) => (0.1, 0.1, 0.99), // the difference of two errors, times beta
