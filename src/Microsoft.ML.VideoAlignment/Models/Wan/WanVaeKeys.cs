@@ -50,7 +50,7 @@ internal static class WanVaeKeys
         _ => parts,
     };
 
-    // What is no number stays a name that no module has, which the loader reports.
+    // Other text gives a name that no module has, which the loader reports.
     private static int Number(string text) => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : int.MaxValue;
 
     private static string Join(string start, string[] rest) => string.Join('.', [start, .. rest]);

@@ -11,7 +11,7 @@ namespace Microsoft.ML.VideoAlignment.Models.Wan;
 internal sealed class WanVaeResample : nn.Module
 {
     [ComponentName(Name = "resample")]
-    private readonly Spatial _resample;
+    private readonly SpatialConv _resample;
 
     [ComponentName(Name = "time_conv")]
     private readonly CausalConv3d? _timeConv;
@@ -19,7 +19,7 @@ internal sealed class WanVaeResample : nn.Module
     private WanVaeResample(Conv2d spatial, CausalConv3d? time, bool enlarges)
         : base(nameof(WanVaeResample))
     {
-        _resample = new Spatial(spatial);
+        _resample = new SpatialConv(spatial);
         _timeConv = time;
         Block = new CausalBlock(time?.Block.States ?? 0, enlarges ? Enlarge : Reduce);
         RegisterComponents();
@@ -82,13 +82,13 @@ internal sealed class WanVaeResample : nn.Module
     }
 
     // Holds the key "1".
-    private sealed class Spatial : nn.Module
+    private sealed class SpatialConv : nn.Module
     {
         [ComponentName(Name = "1")]
         public readonly Conv2d Conv;
 
-        public Spatial(Conv2d conv)
-            : base(nameof(Spatial))
+        public SpatialConv(Conv2d conv)
+            : base(nameof(SpatialConv))
         {
             Conv = conv;
             RegisterComponents();

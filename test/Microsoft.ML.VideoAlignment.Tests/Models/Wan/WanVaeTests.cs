@@ -70,7 +70,7 @@ public class WanVaeTests
     [TestCase("""{"scale_factor_temporal": 8}""", "scale_factor_temporal")]
     [TestCase("""{"scale_factor_spatial": 16}""", "scale_factor_spatial")]
     [TestCase("""{"is_residual": true, "dim_mult": [1, 1, 1, 64], "temperal_downsample": [false, false, false]}""", "dim_mult")]
-    [TestCase("""{"is_residual": true, "dim_mult": [1, 8, 8, 8]}""", "decoder_base_dim")]
+    [TestCase("""{"is_residual": true, "dim_mult": [1, 1, 8, 8]}""", "decoder_base_dim")]
     [TestCase("""{"is_residual": true, "dim_mult": [1, 12, 4, 4]}""", "dim_mult")]
     [TestCase("""{"is_residual": 1}""", "is_residual")]
     [TestCase("""{"base_dim": 0}""", "base_dim")]
