@@ -1,7 +1,7 @@
 namespace Microsoft.ML.VideoAlignment.Layers;
 
 /// <summary>A part of a causal network.</summary>
-/// <param name="States">How many of its layers look at frames before their own, which is what it takes from a <see cref="CausalState"/> and adds to one.</param>
+/// <param name="States">How many of its layers look at frames before their own: what it takes from a <see cref="CausalState"/> and adds to one.</param>
 /// <param name="Forward">Images [B*T, C, H, W] of a segment, and the pass they are part of, to images [B*T', C', H', W'].</param>
 internal sealed record CausalBlock(int States, Func<Tensor, CausalPass, Tensor> Forward)
 {

@@ -32,7 +32,7 @@ internal sealed class CausalPass : IDisposable
     /// <param name="before">What the segment before kept; null: this is the first.</param>
     public static CausalPass Segment(long batch, CausalState? before) => new(batch, before is null, before?.Frames ?? [], keeps: true);
 
-    /// <summary>A run over the last frames of a segment as if zeros were before them: for those whose past is not known and who are cut off in the end.</summary>
+    /// <summary>A run over the last frames of a segment as if zeros were before them, for results that are cut off in the end.</summary>
     /// <param name="batch">B, the number of videos.</param>
     public static CausalPass WithoutPast(long batch) => new(batch, isStart: false, [], keeps: false);
 

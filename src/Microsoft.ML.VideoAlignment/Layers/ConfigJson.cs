@@ -59,7 +59,8 @@ internal static class ConfigJson
     /// <exception cref="InvalidDataException">The value is not such a list.</exception>
     public static IReadOnlyList<double> Numbers(JsonElement json, string key, IReadOnlyList<double> fallback) =>
         Find(json, key) is not { } value ? fallback
-        : value.ValueKind == JsonValueKind.Array && value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.Number && double.IsFinite(item.GetDouble()))
+        : value.ValueKind == JsonValueKind.Array
+            && value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.Number && double.IsFinite(item.GetDouble()))
             ? [.. value.EnumerateArray().Select(item => item.GetDouble())]
         : throw Unexpected(key, "a list of finite numbers", value);
 

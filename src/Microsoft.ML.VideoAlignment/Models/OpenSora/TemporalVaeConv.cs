@@ -4,7 +4,7 @@ using TorchSharp.Utils;
 
 namespace Microsoft.ML.VideoAlignment.Models.OpenSora;
 
-/// <summary>A causal k x k x k convolution under Open-Sora's keys, <c>conv.weight</c> and <c>conv.bias</c>. Reference: Open-Sora, <c>CausalConv3d</c>.</summary>
+/// <summary>A causal k x k x k convolution with keys <c>conv.weight</c> and <c>conv.bias</c>. Reference: Open-Sora, <c>CausalConv3d</c>.</summary>
 internal sealed class TemporalVaeConv : nn.Module
 {
     [ComponentName(Name = "conv")]

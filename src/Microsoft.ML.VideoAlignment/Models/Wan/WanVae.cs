@@ -71,7 +71,7 @@ internal sealed class WanVae : nn.Module
     /// <summary>Decodes videos, whole or in segments one after another.</summary>
     /// <param name="z">Latents as the network takes them [B, z, T', h, w]; those of the first frames alone give the first frames.</param>
     /// <param name="latentsAtOnce">
-    /// Latent frames that are decoded at a time, which bounds memory and does not change the result; null: all. Where blocks are recomputed, so is each segment,
+    /// Latent frames that are decoded at a time, which bounds memory and does not change the result; null: all. Recomputed blocks make each segment one,
     /// and the states between segments wait for the backward pass: in the CPU's memory where inputs of blocks are offloaded; elsewhere groups of segments are
     /// recomputed too, so that as many states wait as twice the root of the number of segments.
     /// </param>
@@ -215,7 +215,8 @@ internal sealed class WanVae : nn.Module
         {
             long below = Math.Max(factor, pixels / factor * factor);
             throw new ArgumentException(
-                $"{side}: expected a multiple of {factor} pixels, got {pixels}; the nearest is {(pixels < factor ? $"{factor}" : $"{below} or {below + factor}")}.",
+                $"{side}: expected a multiple of {factor} pixels, got {pixels}; the nearest is "
+                + $"{(pixels < factor ? $"{factor}" : $"{below} or {below + factor}")}.",
                 nameof(pixels));
         }
     }

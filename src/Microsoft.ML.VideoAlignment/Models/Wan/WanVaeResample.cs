@@ -5,8 +5,8 @@ using TorchSharp.Utils;
 namespace Microsoft.ML.VideoAlignment.Models.Wan;
 
 /// <summary>
-/// A change of size by a 3x3 convolution of each frame (<c>resample.1</c>) and, where the number of frames changes, one over time (<c>time_conv</c>). The
-/// video's first frame stays single. Reference: diffusers, <c>WanResample</c>.
+/// A change of size by a 3x3 convolution of each frame (<c>resample.1</c>) and, where the number of frames changes, one over time (<c>time_conv</c>), where
+/// the video's first frame stays single. Reference: diffusers, <c>WanResample</c>.
 /// </summary>
 internal sealed class WanVaeResample : nn.Module
 {

@@ -68,7 +68,7 @@ internal static class WanVaeShortcuts
         foreach (WanVaeLevelShape level in WanVaeLevelShape.Decoder(config).Where(level => level.Resamples && level.Unfolded % level.InChannels != 0))
         {
             throw new InvalidDataException(
-                $"config: decoder_base_dim and dim_mult: {level.InChannels} channels cannot be repeated to {level.Unfolded}, those of {level.OutChannels} unfolded.");
+                $"config: decoder_base_dim and dim_mult: {level.InChannels} channels cannot be repeated to {level.Unfolded} for {level.OutChannels}.");
         }
     }
 }

@@ -38,7 +38,7 @@ internal sealed record WanVaeTiling
         if (StrideHeight > MinHeight || StrideWidth > MinWidth)
         {
             throw new ArgumentException(
-                $"{nameof(StrideHeight)} and {nameof(StrideWidth)}: expected at most a tile's {MinHeight} x {MinWidth} pixels, got {StrideHeight} x {StrideWidth}.");
+                $"{nameof(StrideHeight)} and {nameof(StrideWidth)}: expected at most {MinHeight} x {MinWidth} pixels, got {StrideHeight} x {StrideWidth}.");
         }
     }
 }

@@ -25,7 +25,8 @@ public class WanVaeTests
     [TestCase(83, "the nearest is 81 or 85")]
     public void OtherNumbersOfFramesAreRefused(int frames, string nearest)
     {
-        Assert.That(() => WanVaeConfig.Wan21.LatentFrames(frames), Throws.ArgumentException.With.Message.Contains($"got {frames}").And.Message.Contains(nearest));
+        Assert.That(
+            () => WanVaeConfig.Wan21.LatentFrames(frames), Throws.ArgumentException.With.Message.Contains($"got {frames}").And.Message.Contains(nearest));
         if (frames == 0)
         {
             return;
