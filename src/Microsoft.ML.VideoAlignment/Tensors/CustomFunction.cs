@@ -76,6 +76,10 @@ internal sealed class CustomFunction : autograd.MultiTensorFunction<CustomFuncti
             try
             {
                 gradients = grads[0].IsInvalid ? gradients : Differentiate(ctx, recording, grads[0]);
+
+                // As libtorch's own nodes do, of which TorchSharp's know nothing: they would hold what is saved until the whole graph goes.
+                ctx.Dispose();
+                recording.Drop();
             }
             catch (Exception exception)
             {
@@ -107,7 +111,8 @@ internal sealed class CustomFunction : autograd.MultiTensorFunction<CustomFuncti
     {
         private DifferentiableOperation? _operation = operation;
 
-        public DifferentiableOperation Operation => _operation ?? throw new InvalidOperationException("This node was not recorded to the end.");
+        public DifferentiableOperation Operation => _operation ?? throw new InvalidOperationException(
+            "This node was not recorded to the end, or what it saved is gone: a graph is differentiated once. Run the forward pass again.");
 
         /// <summary>The operation's result, until the node has it.</summary>
         public Tensor? Result { get; private set; } = result;

@@ -99,8 +99,6 @@ internal static class MetaOps
 
     private sealed class Operation(Func<Tensor> make, int[] kept, bool keepsResult) : DifferentiableOperation
     {
-        // Not as saved variables: TorchSharp holds those until the whole graph goes, libtorch's own operations until they have run backward.
-        private Tensor[] _kept = [];
         private Func<Tensor>?[] _gradients = [];
 
         public override string Name => nameof(MetaOps);
@@ -108,7 +106,11 @@ internal static class MetaOps
         public override Tensor Forward(IReadOnlyList<Tensor> inputs, ICollection<Tensor> saved)
         {
             Tensor y = make();
-            _kept = [.. kept.Select(index => inputs[index]).Concat(keepsResult ? [y] : []).Select(tensor => tensor.detach().DetachFromDisposeScope())];
+            foreach (Tensor tensor in kept.Select(index => inputs[index]).Concat(keepsResult ? [y] : []))
+            {
+                saved.Add(tensor.detach());
+            }
+
             _gradients = [.. inputs.Select(input => input.requires_grad ? EmptyLike(input.shape, input, IsChannelsLast(input)) : null)];
             return y;
         }
@@ -117,11 +119,6 @@ internal static class MetaOps
         {
             Tensor?[] gradients = [.. _gradients.Select(gradient => gradient?.Invoke())];
             RunContext.OpDone(call.Gradient, gradients);
-            foreach (Tensor tensor in _kept)
-            {
-                tensor.Dispose();
-            }
-
             return gradients;
         }
     }

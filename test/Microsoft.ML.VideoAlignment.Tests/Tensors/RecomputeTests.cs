@@ -90,4 +90,41 @@ public class RecomputeTests
         Tensor y = Recompute.Run(ActivationMemory.Recompute, inputs => ++calls == 1 ? inputs[0] * 2 : throw new InvalidOperationException("second run"), x);
         Assert.That(() => Recompute.Backward(y.sum()), Throws.InvalidOperationException.With.Message.EqualTo("second run"));
     }
+    /// <summary>What a block keeps is gone when its own backward pass has run, not when the whole graph's has.</summary>
+    [Test]
+    public void AnInputIsFreedWithItsBlocksBackwardPass()
+    {
+        const long Bytes = 4_000;
+        using DisposeScope scope = NewDisposeScope();
+        using var profiler = new MemoryProfiler([], DeviceType.CPU);
+        var alive = new List<long>();
+        Tensor y = empty(Bytes / sizeof(float), device: META).requires_grad_(true);
+        for (int i = 0; i < 5; i++)
+        {
+            using Tensor x = y;
+            y = Recompute.Run(ActivationMemory.Recompute, Block, x);
+        }
+
+        alive.Clear();
+        Recompute.Backward(y.sum());
+        Assert.That(alive, Has.Count.EqualTo(5));
+        Assert.That(alive[^1], Is.LessThanOrEqualTo(alive[2] - (2 * Bytes)), $"alive as the blocks ran again: {string.Join(", ", alive)}");
+
+        Tensor Block(IReadOnlyList<Tensor> inputs)
+        {
+            profiler.Sample();
+            alive.Add(profiler.Alive);
+            return inputs[0].sin();
+        }
+    }
+
+    [Test]
+    public void AGraphIsDifferentiatedOnce()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor x = ones(4).requires_grad_(true);
+        Tensor y = Recompute.Run(ActivationMemory.Recompute, inputs => inputs[0].exp(), x);
+        Recompute.Backward(y.sum());
+        Assert.That(() => Recompute.Backward(y.sum()), Throws.InvalidOperationException.With.Message.Contains("a graph is differentiated once"));
+    }
 }
