@@ -25,6 +25,9 @@ internal sealed class GroupNorm : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
+    /// <summary>Groups of channels.</summary>
+    public long Groups => _groups;
+
     /// <summary>
     /// Whether each channel is a group of its own: the norm then takes away whatever is the same all over a channel, such as a shift by the time embedding.
     /// </summary>
@@ -42,9 +45,16 @@ internal sealed class GroupNorm : nn.Module<Tensor, Tensor>
     /// <summary>The activation of the normalized x; SiLU joins the norm's own pass where there is a kernel for it.</summary>
     /// <param name="x">[N, C, ...].</param>
     /// <param name="activation">The activation.</param>
+    /// <param name="moments">Mean and variance of what x is a part of, [N, G, 2], see <see cref="GroupMoments"/>; null: those of x.</param>
     /// <returns>The shape of x.</returns>
-    public Tensor ForwardActivated(Tensor x, Activation activation)
+    public Tensor ForwardActivated(Tensor x, Activation activation, Tensor? moments = null)
     {
+        if (moments is not null)
+        {
+            Tensor part = Ops.GroupNorm(x, _groups, _weight, _bias, _eps, silu: activation.IsSilu, moments);
+            return activation.IsSilu ? part : activation.Apply(part);
+        }
+
         if (activation.IsSilu && Ops.FusesSilu(x))
         {
             return Normalize(x, silu: true);

@@ -80,9 +80,28 @@ internal sealed class ResnetBlock2D : nn.Module, ITimeDependent
             }
         }
 
+        return SecondHalf(x, hidden).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Runs a block without time embedding, in bands where the flow of execution asks for it (<see cref="ImageBands.Suits"/>).</summary>
+    /// <param name="x">[N, in, H, W].</param>
+    /// <returns>[N, out, H, W].</returns>
+    public Tensor ForwardInBands(Tensor x) => ImageBands.Suits(x)
+        ? BandedBlocks.Residual(new ImageBands(together: 1, halo: 2), x, _norm1.Groups, images => images, FirstHalf, SecondHalf)
+        : Forward(x, temb: null);
+
+    private Tensor FirstHalf(Tensor x, Tensor moments)
+    {
+        using Tensor active = _norm1.ForwardActivated(x, _activation, moments);
+        return _conv1.forward(active);
+    }
+
+    private Tensor SecondHalf(Tensor x, Tensor hidden, Tensor? moments = null)
+    {
+        using DisposeScope scope = NewDisposeScope();
         _conv1.Slot.RecordUse(matters: !_norm2.RemovesAll(hidden));
-        hidden = _conv2.forward(_norm2.ForwardActivated(hidden, _activation));
-        Tensor sum = Ops.Add(_convShortcut?.forward(x) ?? x, hidden);
+        Tensor moved = _conv2.forward(_norm2.ForwardActivated(hidden, _activation, moments));
+        Tensor sum = Ops.Add(_convShortcut?.forward(x) ?? x, moved);
         sum = _outputScale == 1 ? sum : Ops.Divide(sum, _outputScale);
         return sum.MoveToOuterDisposeScope();
     }

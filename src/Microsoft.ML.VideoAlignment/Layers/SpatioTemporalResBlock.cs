@@ -65,6 +65,11 @@ internal sealed class SpatioTemporalResBlock : nn.Module
     /// <returns>[B*T, out, H, W].</returns>
     public Tensor ForwardInParts(Tensor x, long frames)
     {
+        if (ImageBands.Suits(x))
+        {
+            return ForwardInBands(x, frames);
+        }
+
         using DisposeScope scope = NewDisposeScope();
         Tensor spatial = TokenLayout.ToSegments(Recompute.RunRows(part => _spatial.Forward(part, temb: null), x), frames); // [B, C, T, H*W]
         Tensor hidden = Recompute.Run(inputs => _temporal.FirstHalf(inputs[0]), spatial);
@@ -75,6 +80,24 @@ internal sealed class SpatioTemporalResBlock : nn.Module
         {
             using Tensor temporal = _temporal.SecondHalf(inputs[0], inputs[1]);
             return _mixer.Blend(inputs[0], temporal);
+        }
+    }
+
+    // Convolutions over time see one pixel in all frames: bands need no halo.
+    private Tensor ForwardInBands(Tensor x, long frames)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor spatial = _spatial.ForwardInBands(x);
+        return BandedBlocks.Residual(
+            new ImageBands(frames, halo: 0), spatial, Groups, Video, (images, moments) => _temporal.FirstHalf(Video(images), moments), Blended)
+            .MoveToOuterDisposeScope();
+
+        Tensor Video(Tensor images) => TokenLayout.ToSegments(images, frames); // [1, C, T, h*W]
+
+        Tensor Blended(Tensor images, Tensor hidden, Tensor moments)
+        {
+            Tensor video = Video(images);
+            return TokenLayout.FromSegments(_mixer.Blend(video, _temporal.SecondHalf(video, hidden, moments)), images.shape[2], images.shape[3]);
         }
     }
 }
@@ -143,21 +166,23 @@ internal sealed class TemporalResnetBlock : nn.Module, ITimeDependent
 
     /// <summary>norm1, SiLU, conv1, for blocks without time embedding.</summary>
     /// <param name="x">[B, C, T, H*W].</param>
+    /// <param name="moments">Those of norm1 where x is a part of a video; null: those of x.</param>
     /// <returns>The shape of x.</returns>
-    public Tensor FirstHalf(Tensor x)
+    public Tensor FirstHalf(Tensor x, Tensor? moments = null)
     {
-        using Tensor active = _norm1.ForwardActivated(x, Activation.Silu);
+        using Tensor active = _norm1.ForwardActivated(x, Activation.Silu, moments);
         return _conv1.forward(active);
     }
 
     /// <summary>x + conv2, SiLU, norm2 of what the first half gave.</summary>
     /// <param name="x">[B, C, T, H*W], the block's input.</param>
     /// <param name="hidden">The first half's output.</param>
+    /// <param name="moments">Those of norm2 where x is a part of a video; null: those of the hidden.</param>
     /// <returns>The shape of x.</returns>
-    public Tensor SecondHalf(Tensor x, Tensor hidden)
+    public Tensor SecondHalf(Tensor x, Tensor hidden, Tensor? moments = null)
     {
         _conv1.Slot.RecordUse(matters: !_norm2.RemovesAll(hidden));
-        using Tensor active = _norm2.ForwardActivated(hidden, Activation.Silu);
+        using Tensor active = _norm2.ForwardActivated(hidden, Activation.Silu, moments);
         using Tensor moved = _conv2.forward(active);
         return x.Add(moved);
     }

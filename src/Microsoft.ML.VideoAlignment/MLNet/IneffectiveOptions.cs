@@ -159,6 +159,7 @@ internal sealed class IneffectiveOptions
         string decides = $"{OptionFaults.Name(options.Memory.Budget)} decides it";
         Add(options.Memory.Recompute, planned && options.Memory.Recompute != s_defaults.Memory.Recompute, decides);
         Add(options.Memory.OffloadActivations, planned && options.Memory.OffloadActivations && !cpu, decides);
+        Add(options.Memory.Tiling, planned && options.Memory.Tiling != s_defaults.Memory.Tiling, decides);
     }
 
     private void Add<T>(T value, bool holds, string why, [CallerArgumentExpression(nameof(value))] string option = "")

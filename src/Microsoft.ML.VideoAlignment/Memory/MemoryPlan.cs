@@ -31,13 +31,14 @@ public sealed record MemoryPlan
     /// </summary>
     /// <remarks>
     /// <para>
-    /// It begins with all activations kept (<see cref="ActivationRecompute.None"/>): the options' recompute and offloading are replaced, other figures can
+    /// It begins with all activations kept (<see cref="ActivationRecompute.None"/>): the options' recompute, offloading and tiling are replaced, other figures can
     /// only become smaller.
     /// </para>
     /// <para>
     /// The order, each where it has an effect. What changes no number: <see cref="MemoryOptions.FramesPerDecode"/> halved down to 1; on a GPU
     /// <see cref="MemoryOptions.OffloadIdleNetworks"/>; <see cref="MemoryOptions.Recompute"/> of blocks; on a GPU
-    /// <see cref="MemoryOptions.OffloadActivations"/>, then <see cref="MemoryOptions.StreamWeights"/>; <see cref="MemoryOptions.Recompute"/> of steps. What
+    /// <see cref="MemoryOptions.OffloadActivations"/>; <see cref="MemoryOptions.Tiling"/> of the decoder; on a GPU
+    /// <see cref="MemoryOptions.StreamWeights"/>; <see cref="MemoryOptions.Recompute"/> of steps. What
     /// changes numbers: on a GPU half precision for what computes in float32 and whose precision is left null, first
     /// <see cref="MemoryOptions.RewardPrecision"/>, then <see cref="MemoryOptions.DecoderPrecision"/>, then <see cref="MemoryOptions.Precision"/>;
     /// <see cref="OptimizerOptions.State"/> in 8 bits.

@@ -42,7 +42,7 @@ internal sealed class MemoryPlanner(VideoDiffusionModel model, VideoAlignmentOpt
         }
 
         VideoAlignmentOptions plain =
-            options with { Memory = options.Memory with { Budget = null, Recompute = ActivationRecompute.None, OffloadActivations = false } };
+            options with { Memory = options.Memory with { Budget = null, Recompute = ActivationRecompute.None, OffloadActivations = false, Tiling = ActivationTiling.None } };
         MemoryEstimate best = Try("everything kept", plain);
         var kept = new List<MemoryOption>();
         foreach (MemoryOption change in KeepsOptionsThatFit ? FreeChanges() : FreeChanges().Concat(RoundingChanges()))
@@ -98,6 +98,13 @@ internal sealed class MemoryPlanner(VideoDiffusionModel model, VideoAlignmentOpt
             yield return Saving(
                 $"{OptionFaults.Name(options.Memory.OffloadActivations)} = true",
                 memory => memory with { Recompute = ActivationRecompute.Blocks, OffloadActivations = true });
+        }
+
+        if (follows)
+        {
+            yield return Saving(
+                $"{OptionFaults.Name(options.Memory.Tiling)} = {ActivationTiling.Decoder}",
+                memory => memory with { Recompute = ActivationRecompute.Blocks, Tiling = ActivationTiling.Decoder });
         }
 
         if (gpu && !options.Memory.StreamWeights)

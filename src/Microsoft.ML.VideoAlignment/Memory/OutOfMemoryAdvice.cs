@@ -107,6 +107,11 @@ internal static class OutOfMemoryAdvice
                 $"{OptionFaults.Name(options.Memory.FramesPerDecode)} = 1 (now {options.Memory.FramesPerDecode ?? shown})");
         }
 
+        if (options.Algorithm.Definition.NeedsRewardGradient && options.Memory.Tiling == ActivationTiling.None)
+        {
+            yield return $"{OptionFaults.Name(options.Memory.Tiling)} = {ActivationTiling.Decoder}";
+        }
+
         IComputeDevice device = ComputeDevice.Describe(model.Device);
         if (ComputeDevice.HalfPrecision(device) is { } half
             && options.Memory.ResolvePrecision(device, model.Parts.Traits).Denoiser == ComputePrecision.Float32)

@@ -6,6 +6,21 @@ namespace Microsoft.ML.VideoAlignment.Tensors;
 /// </remarks>
 internal static class MemoryLayout
 {
+    /// <summary>Makes a tensor that lies in memory as another does.</summary>
+    /// <param name="shape">[N, C, H, W].</param>
+    /// <param name="like">[n, c, h, w], of the type and on the device to use.</param>
+    /// <returns>A tensor without values.</returns>
+    public static Tensor Empty(long[] shape, Tensor like)
+    {
+        if (like.stride(1) != 1)
+        {
+            return empty(shape, dtype: like.dtype, device: like.device);
+        }
+
+        using Tensor packed = empty([shape[0], shape[2], shape[3], shape[1]], dtype: like.dtype, device: like.device);
+        return packed.permute(0, 3, 1, 2);
+    }
+
     /// <summary>Brings a tensor to channels-last strides; on devices other than the CPU it stays as it is.</summary>
     /// <param name="x">[N, C, H, W].</param>
     /// <returns>The same values, a fresh handle.</returns>

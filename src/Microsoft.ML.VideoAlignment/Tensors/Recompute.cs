@@ -13,6 +13,9 @@ internal static class Recompute
     /// <summary>Whether blocks keep their inputs alone in this flow of execution.</summary>
     public static bool IsActive => RunContext.Current.Activations != ActivationMemory.Keep;
 
+    /// <summary>Bytes of a band of what decoders compute in bands in this flow of execution; null: they compute whole images.</summary>
+    public static long? TileBytes => RunContext.Current.TileBytes;
+
     /// <summary>Whether a block that keeps this tensor keeps it in the CPU's memory, out of its device's.</summary>
     /// <param name="x">Any shape.</param>
     public static bool Offloads(Tensor x) => RunContext.Current.Activations == ActivationMemory.RecomputeOffloaded && HostMemory.CanOffload(x);
@@ -20,12 +23,14 @@ internal static class Recompute
     /// <summary>Sets what blocks keep for the backward pass in this flow of execution, until disposed. Outside of scopes they keep all.</summary>
     /// <param name="blocks">What each block of a network keeps.</param>
     /// <param name="steps">Whether each denoising step is a block too, around those of the network.</param>
+    /// <param name="tileBytes">Bytes of a band of what decoders compute in bands (<see cref="ImageBands"/>); null: they compute whole images.</param>
     /// <returns>The scope's end.</returns>
     /// <remarks>A backward pass recomputes by the scope of its recording, wherever and whenever it runs.</remarks>
-    public static IDisposable BeginScope(ActivationMemory blocks, bool steps = false)
+    public static IDisposable BeginScope(ActivationMemory blocks, bool steps = false, long? tileBytes = null)
     {
         RunContext outer = RunContext.Current;
-        RunContext.SetActivations(blocks, !steps ? ActivationMemory.Keep : blocks == ActivationMemory.Keep ? ActivationMemory.Recompute : blocks);
+        ActivationMemory ofSteps = !steps ? ActivationMemory.Keep : blocks == ActivationMemory.Keep ? ActivationMemory.Recompute : blocks;
+        RunContext.SetActivations(blocks, ofSteps, tileBytes);
         return new MemoryScope(outer);
     }
 
@@ -87,6 +92,22 @@ internal static class Recompute
     /// <param name="slopes">The gradient of each, of its shape.</param>
     public static void Backward(IReadOnlyList<Tensor> ys, IReadOnlyList<Tensor> slopes) => Backward(() => autograd.backward([.. ys], [.. slopes]));
 
+    /// <summary>Runs what ran before again, with a graph, and differentiates it into its leaves: within an operation's backward pass.</summary>
+    /// <param name="block">The block.</param>
+    /// <param name="slope">Gives the gradient of what the block returns, of its shape.</param>
+    public static void BackwardAgain(Func<Tensor> block, Func<Tensor, Tensor> slope)
+    {
+        using IDisposable guard = enable_grad();
+        Tensor y = RunContext.RunAgain(block), gradient = slope(y);
+        RunContext.OpDone(y, [gradient]);
+
+        // A node of ours requires gradient even where nothing in its block does: frozen weights, constant inputs.
+        if (y.requires_grad)
+        {
+            BackwardFailures.Rethrow(() => y.backward([gradient]));
+        }
+    }
+
     private static void Backward(Action pass)
     {
         RunContext.Enter(RunStage.Backward);
@@ -111,7 +132,7 @@ internal static class Recompute
             if (!_isOver)
             {
                 _isOver = true;
-                RunContext.SetActivations(outer.Activations, outer.StepActivations);
+                RunContext.SetActivations(outer.Activations, outer.StepActivations, outer.TileBytes);
             }
         }
     }
@@ -138,17 +159,7 @@ internal static class Recompute
         public override IReadOnlyList<Tensor?> Backward(BackwardCall call)
         {
             Tensor[] inputs = [.. call.Saved.Zip(_waiting, Returned).Zip(call.Required, (input, required) => input.requires_grad_(required))];
-            using (enable_grad())
-            {
-                Tensor y = RunContext.OpDone(RunContext.RunAgain(() => block(inputs)), [call.Gradient]);
-
-                // A node of ours requires gradient even where nothing in its block does: frozen weights, constant inputs.
-                if (y.requires_grad)
-                {
-                    BackwardFailures.Rethrow(() => y.backward([call.Gradient]));
-                }
-            }
-
+            BackwardAgain(() => block(inputs), _ => call.Gradient);
             return [.. inputs.Zip(call.Required, (input, required) => required ? input.grad ?? zeros_like(input) : null)];
         }
 

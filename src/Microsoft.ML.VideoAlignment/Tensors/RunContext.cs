@@ -40,6 +40,9 @@ internal sealed record RunContext
     /// <summary>What a whole denoising step keeps for the backward pass; all, unless <see cref="Recompute.BeginScope"/> says otherwise.</summary>
     public ActivationMemory StepActivations { get; private init; }
 
+    /// <summary>Bytes of a band of what decoders compute in bands; null: they compute whole images. See <see cref="Recompute.BeginScope"/>.</summary>
+    public long? TileBytes { get; private init; }
+
     /// <summary>Ends the run's work at its next step; a token that is never canceled outside of runs.</summary>
     public CancellationToken Cancellation { get; private init; }
 
@@ -214,8 +217,9 @@ internal sealed record RunContext
     /// <summary>Replaces what this flow of execution keeps for backward passes.</summary>
     /// <param name="blocks">What blocks of networks keep.</param>
     /// <param name="steps">What whole denoising steps keep.</param>
-    public static void SetActivations(ActivationMemory blocks, ActivationMemory steps) =>
-        Current = Current with { Activations = blocks, StepActivations = steps };
+    /// <param name="tileBytes">Bytes of a band of what decoders compute in bands; null: they compute whole images.</param>
+    public static void SetActivations(ActivationMemory blocks, ActivationMemory steps, long? tileBytes) =>
+        Current = Current with { Activations = blocks, StepActivations = steps, TileBytes = tileBytes };
 
     /// <summary>Runs a block that ran before, for its backward pass.</summary>
     /// <param name="block">The block.</param>

@@ -43,7 +43,8 @@ public class MemoryPlanTests
     [Test]
     public void ItTakesTheFirstThatFitsAndNothingThatIsNotNeeded()
     {
-        long blocks = _model.EstimateMemory(s_options).Peak;
+        // Frames decoded in parts are tried before, and take a little more beside recomputed blocks than frames decoded together.
+        long blocks = (long)(1.02 * _model.EstimateMemory(s_options).Peak);
         var plan = MemoryPlan.Create(_model, s_options with { Memory = s_options.Memory with { Budget = blocks } }, blocks);
         using (Assert.EnterMultipleScope())
         {

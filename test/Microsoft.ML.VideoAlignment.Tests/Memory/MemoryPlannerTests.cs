@@ -32,7 +32,7 @@ public class MemoryPlannerTests
         MemoryEstimate half = Estimate(new FakeDevice("8.0"), s_options), single = Estimate(new FakeDevice("7.5"), s_options);
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(half.Backward, Is.LessThan(0.7 * single.Backward));
+            Assert.That(half.Backward, Is.LessThan(0.75 * single.Backward));
             Assert.That(half.Describe(), Does.Contain($"{half.Name} in BFloat16: the peak is in"));
             Assert.That(single.Describe(), Does.Contain($"{single.Name}: the peak is in"));
         }
@@ -45,7 +45,7 @@ public class MemoryPlannerTests
         string[] free =
         [
             "everything kept", "Memory.FramesPerDecode = 1", "Memory.OffloadIdleNetworks = true", "Memory.Recompute = Blocks",
-            "Memory.OffloadActivations = true", "Memory.StreamWeights = true", "Memory.Recompute = Steps",
+            "Memory.OffloadActivations = true", "Memory.Tiling = Decoder", "Memory.StreamWeights = true", "Memory.Recompute = Steps",
         ];
         using (Assert.EnterMultipleScope())
         {

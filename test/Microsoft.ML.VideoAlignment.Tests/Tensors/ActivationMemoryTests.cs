@@ -75,6 +75,33 @@ public class ActivationMemoryTests
         long Kept(ActivationMemory memory, DeviceType device) => Walked(model, memory, steps: false, device, window: 3)[RunStage.Decoding];
     }
 
+    /// <summary>Bands of one row of the decoder, under the trainer: one video, or two segments that carry gradient across.</summary>
+    [TestCase("text")]
+    [TestCase("image")]
+    public void TheGradientIsTheSameInTiles(string made)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using VideoDiffusionModel model = made == "text" ? TinyModel.Load() : TinyImageModel.Load();
+        Tensor plain = Gradient(model, ActivationMemory.Recompute, steps: false, window: 2),
+            tiled = Gradient(model, ActivationMemory.Recompute, steps: false, window: 2, tileBytes: 1);
+        Assert.That((tiled - plain).norm().ToDouble(), Is.LessThan(0.01 * plain.norm().ToDouble()));
+    }
+
+    [Test]
+    public void TilesNeedRecompute()
+    {
+        var options = new VideoAlignmentOptions { Memory = new() { Recompute = ActivationRecompute.None, Tiling = ActivationTiling.Decoder } };
+        Assert.That(options.Validate, Throws.ArgumentException.With.Message.Contains("Tiling must be None where Recompute is None"));
+        options = options with { Memory = new() { Tiling = (ActivationTiling)7 } };
+        Assert.That(options.Validate, Throws.ArgumentException.With.Message.Contains("Tiling must be one of the names"));
+        using (new MemoryOptions { Tiling = ActivationTiling.Decoder }.BeginScope())
+        {
+            Assert.That(Recompute.TileBytes, Is.EqualTo(ImageBands.DefaultBytes));
+        }
+
+        Assert.That(Recompute.TileBytes, Is.Null);
+    }
+
     [Test]
     public void OffloadingNeedsRecompute()
     {
@@ -86,9 +113,9 @@ public class ActivationMemoryTests
         Assert.That(gradient.data<float>().ToArray(), Is.EqualTo(expected.data<float>().ToArray()));
 
     /// <summary>The gradient of all factors, one after another: of a video from text, or of a video of two segments that carry gradient across.</summary>
-    private static Tensor Gradient(VideoDiffusionModel model, ActivationMemory blocks, bool steps, int window)
+    private static Tensor Gradient(VideoDiffusionModel model, ActivationMemory blocks, bool steps, int window, long? tileBytes = null)
     {
-        using IDisposable memory = Recompute.BeginScope(blocks, steps);
+        using IDisposable memory = Recompute.BeginScope(blocks, steps, tileBytes);
         using LoraAdapters adapters = TinyModel.Adapt(model);
         foreach ((string name, TorchSharp.Modules.Parameter factor) in adapters.NamedFactors)
         {

@@ -21,6 +21,13 @@ public sealed record MemoryOptions
     public bool OffloadActivations { get; init; }
 
     /// <summary>
+    /// Which networks compute large images band by band; <see cref="ActivationTiling.None"/> by default. It needs <see cref="Recompute"/>. The gradient is the
+    /// same, up to the rounding of sums, and all frames have it.
+    /// </summary>
+    /// <remarks>It acts on the decoders of ModelScope, VideoCrafter and Stable Video Diffusion, and on the image decoder of Open-Sora.</remarks>
+    public ActivationTiling Tiling { get; init; }
+
+    /// <summary>
     /// Whether image encoder, decoder and reward are moved to the CPU's memory while a GPU denoises; false by default. It has no effect for videos of several
     /// segments, for algorithms that learn from scores alone, and on the CPU.
     /// </summary>
@@ -80,7 +87,7 @@ public sealed record MemoryOptions
     /// </summary>
     /// <remarks>
     /// The budget covers what <see cref="MemoryEstimate.Peak"/> covers: networks of model and reward, LoRA and its optimizer, activations, and the runtime.
-    /// With a budget that is given <see cref="Recompute"/> and <see cref="OffloadActivations"/> are the plan's, and <c>Fit</c> refuses what no plan fits. By
+    /// With a budget that is given <see cref="Recompute"/>, <see cref="OffloadActivations"/> and <see cref="Tiling"/> are the plan's, and <c>Fit</c> refuses what no plan fits. By
     /// the free memory of a GPU, to which the weights that lie there already are added, options that fit are left as they are, a plan changes only what
     /// changes no number, and where none fits <c>Fit</c> warns and tries the one that takes least. Where the free memory is not known, nothing is planned. What
     /// libtorch has kept from earlier work in the process counts as taken.
@@ -91,7 +98,8 @@ public sealed record MemoryOptions
     internal IDisposable BeginScope() => Tensors.Recompute.BeginScope(
         Recompute == ActivationRecompute.None ? ActivationMemory.Keep
             : OffloadActivations ? ActivationMemory.RecomputeOffloaded : ActivationMemory.Recompute,
-        steps: Recompute == ActivationRecompute.Steps);
+        steps: Recompute == ActivationRecompute.Steps,
+        tileBytes: Tiling == ActivationTiling.Decoder ? ImageBands.DefaultBytes : null);
 
     /// <summary>Decides what is left null.</summary>
     /// <param name="device">Where the run computes.</param>
@@ -129,6 +137,10 @@ public sealed record MemoryOptions
         faults.Require(
             !OffloadActivations || Recompute != ActivationRecompute.None, OffloadActivations,
             $"false where {nameof(Recompute)} is {nameof(ActivationRecompute.None)}: only what recomputed blocks keep is offloaded");
+        faults.Require(Enum.IsDefined(Tiling), Tiling, "one of the names of the enumeration");
+        faults.Require(
+            Tiling == ActivationTiling.None || Recompute != ActivationRecompute.None, Tiling,
+            $"{nameof(ActivationTiling.None)} where {nameof(Recompute)} is {nameof(ActivationRecompute.None)}: bands are computed again in the backward pass");
         RequireDefined(Precision);
         RequireDefined(DecoderPrecision);
         RequireDefined(RewardPrecision);

@@ -108,7 +108,8 @@ internal sealed class AutoencoderKL : nn.Module
             : FrameSelection.Select(latents, chosen);
         (long batch, long count) = (taken.shape[0], taken.shape[2]);
         Tensor images = taken.permute(0, 2, 1, 3, 4).flatten(0, 1); // [B, z, f, h, w] -> [B*f, z, h, w]
-        Tensor decoded = Decode(images);
+        Tensor decoded = Recompute.TileBytes is null || images.shape[0] == 1 ? Decode(images)
+            : cat([.. images.split(1).Select(image => Recompute.Run(inputs => Decode(inputs[0]), image))]);
         return decoded.unflatten(0, [batch, count]).permute(0, 2, 1, 3, 4).MoveToOuterDisposeScope(); // -> [B, 3, f, H, W]
     }
 }

@@ -28,6 +28,20 @@ internal sealed class VaeLevel : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
+    /// <summary>Applies a level of the decoder in bands where the flow of execution asks for it; each residual block is recomputed by itself.</summary>
+    /// <param name="x">[N, in, H, W].</param>
+    /// <returns>[N, out, H', W'].</returns>
+    public Tensor ForwardInBands(Tensor x)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        foreach (ResnetBlock2D resnet in _resnets)
+        {
+            x = Recompute.Run(inputs => resnet.ForwardInBands(inputs[0]), x);
+        }
+
+        return (_upsamplers?[0].DoubleInBands(x) ?? x).MoveToOuterDisposeScope();
+    }
+
     /// <summary>Applies the level.</summary>
     /// <param name="x">[N, in, H, W].</param>
     /// <returns>[N, out, H', W'].</returns>

@@ -48,7 +48,7 @@ internal sealed class VaeDecoder : nn.Module<Tensor, Tensor>
         x = Recompute.Run(inputs => _midBlock.forward(_convIn.forward(inputs[0])), x);
         foreach (VaeLevel level in _upBlocks)
         {
-            x = Recompute.Run(inputs => level.forward(inputs[0]), x);
+            x = Recompute.Run(inputs => Recompute.TileBytes is null ? level.forward(inputs[0]) : level.ForwardInBands(inputs[0]), x);
         }
 
         return Recompute.Run(inputs => Output(inputs[0]), x).MoveToOuterDisposeScope();
@@ -56,6 +56,11 @@ internal sealed class VaeDecoder : nn.Module<Tensor, Tensor>
 
     private Tensor Output(Tensor x)
     {
+        if (ImageBands.Suits(x))
+        {
+            return BandedBlocks.NormAndConvolve(x, _convNormOut, _activation, _convOut);
+        }
+
         using DisposeScope scope = NewDisposeScope();
         return _convOut.forward(_convNormOut.ForwardActivated(x, _activation)).MoveToOuterDisposeScope();
     }

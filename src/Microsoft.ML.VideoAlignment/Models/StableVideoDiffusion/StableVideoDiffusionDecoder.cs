@@ -26,7 +26,10 @@ internal sealed class StableVideoDiffusionDecoder(AutoencoderKLTemporalDecoder v
         int[] wanted = chosen is null ? [.. Enumerable.Range(0, frames)] : [.. chosen];
         int[] made = [.. wanted.Select(frame => frame / together).Distinct().Order()
             .SelectMany(part => Enumerable.Range(part * together, Math.Min(together, frames - (part * together))))];
-        Tensor[] parts = [.. made.GroupBy(frame => frame / together).Select(part => DecodePart(latents.narrow(2, part.First(), part.Count())))];
+        Tensor[] taken = [.. made.GroupBy(frame => frame / together).Select(part => latents.narrow(2, part.First(), part.Count()))];
+        Tensor[] parts = [.. taken.Select(part => taken.Length > 1 && Recompute.TileBytes is not null
+            ? Recompute.Run(inputs => DecodePart(inputs[0]), part)
+            : DecodePart(part))];
         Tensor decoded = parts.Length == 1 ? parts[0] : cat(parts, dim: 2);
         if (!made.SequenceEqual(wanted))
         {

@@ -49,7 +49,7 @@ internal sealed class TemporalVaeDecoder : nn.Module
         x = Recompute.Run(inputs => _midBlock.Forward(_convIn.forward(inputs[0]), frames), x);
         foreach (Level level in _upBlocks)
         {
-            x = level.Forward(x, frames);
+            x = Recompute.TileBytes is null ? level.Forward(x, frames) : Recompute.Run(inputs => level.Forward(inputs[0], frames), x);
         }
 
         return Recompute.Run(inputs => Output(inputs[0], frames), x).MoveToOuterDisposeScope();
@@ -61,7 +61,7 @@ internal sealed class TemporalVaeDecoder : nn.Module
     private Tensor Output(Tensor x, long frames)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor images = Recompute.RunRows(Image, x);
+        Tensor images = ImageBands.Suits(x) ? BandedBlocks.NormAndConvolve(x, _convNormOut, Activation.Silu, _convOut) : Recompute.RunRows(Image, x);
         Tensor segments = _timeConvOut.forward(TokenLayout.ToSegments(images, frames));
         return TokenLayout.FromSegments(segments, images.shape[2], images.shape[3]).MoveToOuterDisposeScope();
 
@@ -136,7 +136,7 @@ internal sealed class TemporalVaeDecoder : nn.Module
 
             if (_upsamplers is not null)
             {
-                x = Recompute.RunRows(part => _upsamplers[0].Forward(part, 2 * part.shape[2], 2 * part.shape[3]), x);
+                x = ImageBands.Suits(x) ? _upsamplers[0].DoubleInBands(x) : Recompute.RunRows(_upsamplers[0].DoubleInBands, x);
             }
 
             return x.MoveToOuterDisposeScope();

@@ -1,4 +1,5 @@
 using Microsoft.ML.VideoAlignment.Models;
+using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
@@ -13,6 +14,13 @@ public sealed class AutoencoderKLRunner : IConformanceRunner
     public void Run(ConformanceCase testCase)
     {
         ArgumentNullException.ThrowIfNull(testCase);
+        Run(testCase, tileBytes: null);
+        Run(testCase, tileBytes: 1);
+    }
+
+    private static void Run(ConformanceCase testCase, long? tileBytes)
+    {
+        using IDisposable memory = Recompute.BeginScope(tileBytes is null ? ActivationMemory.Keep : ActivationMemory.Recompute, tileBytes: tileBytes);
         using var vae = new AutoencoderKL(AutoencoderKLConfig.FromJson(testCase.Config), CaseDevice.Placement);
         string prefix = testCase.Json.GetProperty("weights")[0].GetProperty("prefix").GetString()!;
         using (IWeightSource file = WeightFile.Open(testCase.PathOf(testCase.Json.GetProperty("weights")[0].GetProperty("file").GetString()!)))

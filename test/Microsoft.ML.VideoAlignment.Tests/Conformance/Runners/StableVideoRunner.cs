@@ -2,6 +2,7 @@ using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Layers;
 using Microsoft.ML.VideoAlignment.Models;
 using Microsoft.ML.VideoAlignment.Models.StableVideoDiffusion;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
@@ -29,6 +30,13 @@ public sealed class StableVideoRunner() : NetworkRunner("S08-svd", s_kinds)
 
     private static void Autoencoder(ConformanceCase c)
     {
+        Autoencoder(c, tileBytes: null);
+        Autoencoder(c, tileBytes: 1);
+    }
+
+    private static void Autoencoder(ConformanceCase c, long? tileBytes)
+    {
+        using IDisposable memory = Recompute.BeginScope(tileBytes is null ? ActivationMemory.Keep : ActivationMemory.Recompute, tileBytes: tileBytes);
         using var vae = new AutoencoderKLTemporalDecoder(AutoencoderKLConfig.FromJson(c.Config), CaseDevice.Placement);
         Check(c, vae, ["pixels", "z"], inputs =>
         {
