@@ -128,10 +128,13 @@ internal static class MemoryEstimates
             foreach ((WeightPrecision stored, ComputePrecision computed) in precisions)
             {
                 using VideoDiffusionModel model = FamilyModels.Official(family, stored);
-                foreach (ActivationRecompute recompute in new[] { ActivationRecompute.Blocks, ActivationRecompute.None })
+                foreach ((string way, ActivationRecompute recompute, ActivationTiling tiling) in new[]
                 {
-                    string way = recompute == ActivationRecompute.None ? "kept" : "recomputed";
-                    MemoryOptions memory = options.Memory with { Recompute = recompute, Precision = computed };
+                    ("tiled", ActivationRecompute.Blocks, ActivationTiling.Decoder), ("recomputed", ActivationRecompute.Blocks, ActivationTiling.None),
+                    ("kept", ActivationRecompute.None, ActivationTiling.None),
+                })
+                {
+                    MemoryOptions memory = options.Memory with { Recompute = recompute, Tiling = tiling, Precision = computed };
                     MemoryEstimate estimate = MemoryEstimation.EstimateOn(DeviceType.CUDA, model, options with { Memory = memory }, reward: null);
                     Console.WriteLine(string.Create(
                         CultureInfo.InvariantCulture,

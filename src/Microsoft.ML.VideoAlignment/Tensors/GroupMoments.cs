@@ -14,7 +14,7 @@ internal static class GroupMoments
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor grouped = RunContext.OpDone(PrecisionPolicy.Cast(OpKind.Norm, x).reshape(x.shape[0], groups, -1), []);
-        Tensor mean = grouped.mean([2], keepdim: true), variance = Ops.Subtract(grouped, mean).square().mean([2]);
+        Tensor mean = grouped.mean([2], keepdim: true), variance = Ops.Subtract(grouped, mean).Pow(2).mean([2]);
         return stack([mean.squeeze(2), variance], dim: 2).MoveToOuterDisposeScope();
     }
 
@@ -27,7 +27,7 @@ internal static class GroupMoments
         using DisposeScope scope = NewDisposeScope();
         Tensor share = DeviceTable.Create(weights, parts.device, parts.dtype).view(1, -1, 1);
         Tensor means = parts.select(3, 0), mean = (means * share).sum(1, keepdim: true);
-        Tensor variance = (Ops.Add(parts.select(3, 1), Ops.Subtract(means, mean).square()) * share).sum(1);
+        Tensor variance = (Ops.Add(parts.select(3, 1), Ops.Subtract(means, mean).Pow(2)) * share).sum(1);
         return stack([mean.squeeze(1), variance], dim: 2).MoveToOuterDisposeScope();
     }
 

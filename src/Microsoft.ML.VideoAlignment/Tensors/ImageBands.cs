@@ -162,7 +162,7 @@ internal sealed class ImageBands(long together, long halo)
         }
 
         // Adds to the gradients of what was given.
-        private void Differentiate(Pass pass, IReadOnlyList<Tensor> given, IReadOnlyList<Tensor> gradients, Tensor gradient)
+        private void Differentiate(Pass pass, Tensor[] given, Tensor[] gradients, Tensor gradient)
         {
             foreach (Band band in bands)
             {
