@@ -12,7 +12,7 @@ namespace Microsoft.ML.VideoAlignment.Paper;
 /// </remarks>
 internal sealed class FirstFrames
 {
-    private const int TrainingSeed = 20407081, UnseenSeed = 20407083;
+    private const int TrainingSeed = 20407081, UnseenSeed = 20407084;
 
     private readonly Excerpt[] _excerpts;
 
