@@ -14,7 +14,8 @@ internal static class BandedBlocks
     /// <param name="secondHalf">From images, what the first half gave and the moments of the second norm to images.</param>
     /// <returns>[N, C', H, W].</returns>
     public static Tensor Residual(
-        ImageBands bands, Tensor x, long groups, Func<Tensor, Tensor> view, Func<Tensor, Tensor, Tensor> firstHalf, Func<Tensor, Tensor, Tensor, Tensor> secondHalf)
+        ImageBands bands, Tensor x, long groups, Func<Tensor, Tensor> view, Func<Tensor, Tensor, Tensor> firstHalf,
+        Func<Tensor, Tensor, Tensor, Tensor> secondHalf)
     {
         return bands.Map(
             x, given => secondHalf(given[0], firstHalf(given[0], given[1]), given[2]),

@@ -51,7 +51,7 @@ internal sealed class GroupNorm : nn.Module<Tensor, Tensor>
     {
         if (moments is not null)
         {
-            Tensor part = Ops.GroupNorm(x, _groups, _weight, _bias, _eps, silu: activation.IsSilu, moments);
+            Tensor part = GroupMoments.Normalize(x, moments, _weight, _bias, _eps, silu: activation.IsSilu);
             return activation.IsSilu ? part : activation.Apply(part);
         }
 

@@ -31,8 +31,8 @@ public sealed record MemoryPlan
     /// </summary>
     /// <remarks>
     /// <para>
-    /// It begins with all activations kept (<see cref="ActivationRecompute.None"/>): the options' recompute, offloading and tiling are replaced, other figures can
-    /// only become smaller.
+    /// It begins with all activations kept (<see cref="ActivationRecompute.None"/>): the options' recompute, offloading and tiling are replaced, other figures
+    /// can only become smaller.
     /// </para>
     /// <para>
     /// The order, each where it has an effect. What changes no number: <see cref="MemoryOptions.FramesPerDecode"/> halved down to 1; on a GPU

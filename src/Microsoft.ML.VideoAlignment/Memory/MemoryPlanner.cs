@@ -41,8 +41,16 @@ internal sealed class MemoryPlanner(VideoDiffusionModel model, VideoAlignmentOpt
             return MemoryPlan.From(options, given, budget, _tried);
         }
 
-        VideoAlignmentOptions plain =
-            options with { Memory = options.Memory with { Budget = null, Recompute = ActivationRecompute.None, OffloadActivations = false, Tiling = ActivationTiling.None } };
+        VideoAlignmentOptions plain = options with
+        {
+            Memory = options.Memory with
+            {
+                Budget = null,
+                Recompute = ActivationRecompute.None,
+                OffloadActivations = false,
+                Tiling = ActivationTiling.None,
+            },
+        };
         MemoryEstimate best = Try("everything kept", plain);
         var kept = new List<MemoryOption>();
         foreach (MemoryOption change in KeepsOptionsThatFit ? FreeChanges() : FreeChanges().Concat(RoundingChanges()))

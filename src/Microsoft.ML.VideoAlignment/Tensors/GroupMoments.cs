@@ -18,7 +18,7 @@ internal static class GroupMoments
         return stack([mean.squeeze(2), variance], dim: 2).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Merges the moments of parts into those of the whole (Chan, Golub and LeVeque 1979, "Updating formulae ... for computing sample variances").</summary>
+    /// <summary>Merges the moments of parts into those of the whole (Chan, Golub and LeVeque 1979, "Updating formulae").</summary>
     /// <param name="parts">[N, P, G, 2].</param>
     /// <param name="weights">The share of the whole that each part is, P numbers of sum 1.</param>
     /// <returns>[N, G, 2].</returns>

@@ -152,12 +152,10 @@ internal static class Ops
     /// <param name="weight">[C], of any floating type.</param>
     /// <param name="bias">[C], of any floating type.</param>
     /// <param name="eps">Added to the variance.</param>
-    /// <param name="silu">Whether SiLU follows; only where <see cref="FusesSilu"/>, or with moments.</param>
-    /// <param name="moments">Moments that were measured elsewhere, [N, G, 2]; null: those of x.</param>
+    /// <param name="silu">Whether SiLU follows; only where <see cref="FusesSilu"/>.</param>
     /// <returns>The shape of x.</returns>
-    public static Tensor GroupNorm(Tensor x, long groups, Tensor weight, Tensor bias, double eps, bool silu = false, Tensor? moments = null) =>
-        moments is not null ? GroupMoments.Normalize(x, moments, weight, bias, eps, silu)
-            : PrecisionPolicy.IsHalf(x) ? new HalfGroupNorm(groups, weight, bias, eps, silu).Run(x) : GroupNormInType(x, groups, weight, bias, eps, silu);
+    public static Tensor GroupNorm(Tensor x, long groups, Tensor weight, Tensor bias, double eps, bool silu = false) =>
+        PrecisionPolicy.IsHalf(x) ? new HalfGroupNorm(groups, weight, bias, eps, silu).Run(x) : GroupNormInType(x, groups, weight, bias, eps, silu);
 
     /// <summary>Layer norm over the last axis.</summary>
     /// <param name="x">[..., D].</param>

@@ -41,7 +41,7 @@ public class ImageBandsTests
         Tensor Half(Tensor x, Tensor? moments) => Ops.Conv(Norm(x, moments), weight, null, padding: [1, 1]);
         Tensor Norm(Tensor x, Tensor? moments) => moments is null
             ? nn.functional.silu(nn.functional.group_norm(x, Groups, gamma, beta, 1e-5))
-            : Ops.GroupNorm(x, Groups, gamma, beta, 1e-5, silu: true, constant ? moments.detach() : moments);
+            : GroupMoments.Normalize(x, constant ? moments.detach() : moments, gamma, beta, 1e-5, silu: true);
         Compare(
             2,
             (bands, x) => bands.Map(

@@ -21,10 +21,13 @@ public sealed record MemoryOptions
     public bool OffloadActivations { get; init; }
 
     /// <summary>
-    /// Which networks compute large images band by band; <see cref="ActivationTiling.None"/> by default. It needs <see cref="Recompute"/>. The gradient is the
-    /// same, up to the rounding of sums, and all frames have it.
+    /// Which networks compute large images band by band; <see cref="ActivationTiling.None"/> by default. The gradient is the same, up to the
+    /// rounding of sums, and all frames have it.
     /// </summary>
-    /// <remarks>It acts on the decoders of ModelScope, VideoCrafter and Stable Video Diffusion, and on the image decoder of Open-Sora.</remarks>
+    /// <remarks>
+    /// It needs <see cref="Recompute"/>, and acts on the decoders of ModelScope, VideoCrafter and Stable Video Diffusion, and on the image decoder of
+    /// Open-Sora.
+    /// </remarks>
     public ActivationTiling Tiling { get; init; }
 
     /// <summary>
@@ -87,10 +90,10 @@ public sealed record MemoryOptions
     /// </summary>
     /// <remarks>
     /// The budget covers what <see cref="MemoryEstimate.Peak"/> covers: networks of model and reward, LoRA and its optimizer, activations, and the runtime.
-    /// With a budget that is given <see cref="Recompute"/>, <see cref="OffloadActivations"/> and <see cref="Tiling"/> are the plan's, and <c>Fit</c> refuses what no plan fits. By
-    /// the free memory of a GPU, to which the weights that lie there already are added, options that fit are left as they are, a plan changes only what
-    /// changes no number, and where none fits <c>Fit</c> warns and tries the one that takes least. Where the free memory is not known, nothing is planned. What
-    /// libtorch has kept from earlier work in the process counts as taken.
+    /// With a budget that is given <see cref="Recompute"/>, <see cref="OffloadActivations"/> and <see cref="Tiling"/> are the plan's, and <c>Fit</c> refuses
+    /// what no plan fits. By the free memory of a GPU, to which the weights that lie there already are added, options that fit are left as they are, a plan
+    /// changes only what changes no number, and where none fits <c>Fit</c> warns and tries the one that takes least. Where the free memory is not known,
+    /// nothing is planned. What libtorch has kept from earlier work in the process counts as taken.
     /// </remarks>
     public long? Budget { get; init; }
 

@@ -20,7 +20,7 @@ public class TiledDecoderTests
         Compare(latents => vae.DecodeFrames(latents, [0, 2]), tileBytes, 1e-9, frame => frame is 0 or 2 ? Is.Positive : Is.Zero);
     }
 
-    /// <summary>Two parts of two frames and one of a single one, each run again by itself; frame 2 is chosen, so its part alone has gradient, or all have.</summary>
+    /// <summary>Two parts of two frames and one of one, each run again by itself; where frame 2 is chosen its part alone has gradient.</summary>
     [TestCase(1, false)]
     [TestCase(9000, false)]
     [TestCase(1, true)]
