@@ -41,8 +41,8 @@ internal static class Fig9
                 $"{scale.FirstFrames} first frames of alignment, as many unseen ones; {usual.Queries} long videos scored in training, at learning rate ")
                 + FormattableString.Invariant($"{rates[0]:0e+0} (V-JEPA alone, whose videos lose their backgrounds at the other rate) or {rates[1]:0e+0}; ")
                 + $"{usual.SamplerSteps} denoising steps, gradient through the three that move the video most, of every segment; windows of 8 frames every 4, "
-                + $"so over the joints too. Text: {PaperRewards.TextWeight:0.##} x the similarity of a frame and the caption of its image. Motion: what a video "
-                + $"moves less than usual, as a share, costs {MotionKeeper.Weight:0.##}.");
+                + $"so over the joints too. Text: {PaperRewards.TextWeight:0.##} x the similarity of a frame and the caption of its image. Motion: what a "
+                + $"video moves less than usual, as a share, costs {MotionKeeper.Weight:0.##}.");
         page.Table(
             ["", .. samples.Select(sample => sample.Name)],
             LongVideoScores.Names(usual.Segments).Select(measure =>

@@ -1,6 +1,6 @@
 namespace Microsoft.ML.VideoAlignment.Tensors;
 
-/// <summary>Copies weights to where they wait while nobody computes with them, and back.</summary>
+/// <summary>Copies weights to where they wait until they are computed with, and back.</summary>
 internal interface IWeightTransfer : IDisposable
 {
     /// <summary>Copies a weight to where it waits.</summary>

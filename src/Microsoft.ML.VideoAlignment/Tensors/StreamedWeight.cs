@@ -34,7 +34,7 @@ internal sealed class StreamedWeight
     /// <summary>The weight on the device, or on its way; null: it waits.</summary>
     public IWeightCopy? Copy { get; private set; }
 
-    /// <summary>Whether the copy was begun before anyone asked for it, and nobody has asked yet.</summary>
+    /// <summary>Whether the copy was begun before the weight was asked for, and it was not asked for since.</summary>
     public bool IsAhead { get; set; }
 
     /// <summary>The weight to compute with: a fresh handle on memory that stays as long as the handle, or what is computed with it, does.</summary>

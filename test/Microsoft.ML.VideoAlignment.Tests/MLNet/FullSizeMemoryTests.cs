@@ -58,7 +58,8 @@ public class FullSizeMemoryTests
         VideoAlignmentOptions preset = VideoAlignmentPresets.VaderStableVideoAesthetic;
         MemoryEstimate tiled = Stream(streams: false, offloads: false), streamed = Stream(streams: true, offloads: false),
             least = Stream(streams: true, offloads: true);
-        TestContext.Out.WriteLine($"tiled {tiled.Peak / 1e9:f2} GB, streamed {streamed.Peak / 1e9:f2} GB, offloaded {least.Peak / 1e9:f2} GB\n{streamed}\n{least}");
+        TestContext.Out.WriteLine(
+            $"tiled {tiled.Peak / 1e9:f2} GB, streamed {streamed.Peak / 1e9:f2} GB, offloaded {least.Peak / 1e9:f2} GB\n{streamed}\n{least}");
         Assert.That(streamed.Peak, Is.LessThan(tiled.Peak - 2_000_000_000), "of 3 GB of weights a sixth is there");
         Assert.That(least.Peak / 1e9, Is.LessThan(17));
 

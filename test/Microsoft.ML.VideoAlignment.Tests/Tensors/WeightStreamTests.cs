@@ -98,7 +98,8 @@ public class WeightStreamTests
         }
 
         string[] waits = [.. _transfer.Told.Where(static line => line.StartsWith("wait", StringComparison.Ordinal))];
-        int late = _transfer.Told.Zip(_transfer.Told.Skip(1)).Count(static pair => pair.First.Replace("begin", "wait", StringComparison.Ordinal) == pair.Second);
+        int late = _transfer.Told.Zip(_transfer.Told.Skip(1))
+            .Count(static pair => pair.First.Replace("begin", "wait", StringComparison.Ordinal) == pair.Second);
         using (Assert.EnterMultipleScope())
         {
             Assert.That(waits, Has.Length.InRange(2 * (Count - 3), 2 * Count));

@@ -40,12 +40,13 @@ public sealed record MemoryOptions
     public bool OffloadIdleNetworks { get; init; }
 
     /// <summary>
-    /// Whether the denoiser's frozen weights wait in pinned memory of the CPU while a GPU trains, and each is copied to the GPU beside the kernels of the layers
-    /// before it; false by default. A sixth of them is on the GPU at a time. Numbers change by rounding at most; it has no effect on the CPU.
+    /// Whether the denoiser's frozen weights wait in pinned memory of the CPU while a GPU trains; false by default. Each is copied to the GPU beside the
+    /// kernels of the layers before its own, and a sixth of them is there at a time.
     /// </summary>
     /// <remarks>
-    /// A gradient step copies each weight twice or three times, every other step once. Where the CUDA runtime's library is not found, or the GPU is not the
-    /// thread's current one, copies run between the kernels and not beside them. A fitted transformer generates with all weights on the GPU.
+    /// Numbers change by rounding at most. A gradient step copies each weight twice or three times, every other step once. Where the CUDA runtime's library is
+    /// not found, or the GPU is not the thread's current one, copies run between the kernels and not beside them. A fitted transformer generates with all
+    /// weights on the GPU. It has no effect on the CPU.
     /// </remarks>
     public bool StreamWeights { get; init; }
 

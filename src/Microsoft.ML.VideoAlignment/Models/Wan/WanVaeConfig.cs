@@ -123,7 +123,7 @@ internal sealed record WanVaeConfig
 
         if (IsResidual)
         {
-            WanVaeShortcuts.Require(this);
+            WanVaeLevelShape.RequireShortcuts(this);
         }
     }
 

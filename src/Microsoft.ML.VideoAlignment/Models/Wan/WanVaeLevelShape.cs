@@ -39,4 +39,22 @@ internal readonly record struct WanVaeLevelShape(long InChannels, long OutChanne
             level > 0 && !config.IsResidual ? widths[level] / 2 : widths[level], widths[level + 1], level < steps,
             level < steps && config.Halves[steps - 1 - level]))];
     }
+
+    /// <summary>Checks that every level's channels can be averaged and repeated (<see cref="WanVaeShortcuts"/>).</summary>
+    /// <param name="config">A residual autoencoder.</param>
+    /// <exception cref="InvalidDataException">Some cannot.</exception>
+    public static void RequireShortcuts(WanVaeConfig config)
+    {
+        foreach (WanVaeLevelShape level in Encoder(config).Where(level => level.Folded % level.OutChannels != 0))
+        {
+            throw new InvalidDataException(
+                $"config: base_dim and dim_mult: {level.InChannels} channels folded to {level.Folded} cannot be averaged to {level.OutChannels}.");
+        }
+
+        foreach (WanVaeLevelShape level in Decoder(config).Where(level => level.Resamples && level.Unfolded % level.InChannels != 0))
+        {
+            throw new InvalidDataException(
+                $"config: decoder_base_dim and dim_mult: {level.InChannels} channels cannot be repeated to {level.Unfolded} for {level.OutChannels}.");
+        }
+    }
 }

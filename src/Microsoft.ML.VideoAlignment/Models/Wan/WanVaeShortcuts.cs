@@ -53,22 +53,4 @@ internal static class WanVaeShortcuts
         y = pass.IsStart ? y.narrow(1, timeFactor - 1, y.shape[1] - timeFactor + 1) : y;
         return CausalPass.ToImages(y).MoveToOuterDisposeScope();
     }
-
-    /// <summary>Checks that every level's channels can be averaged and repeated.</summary>
-    /// <param name="config">A residual autoencoder.</param>
-    /// <exception cref="InvalidDataException">Some cannot.</exception>
-    public static void Require(WanVaeConfig config)
-    {
-        foreach (WanVaeLevelShape level in WanVaeLevelShape.Encoder(config).Where(level => level.Folded % level.OutChannels != 0))
-        {
-            throw new InvalidDataException(
-                $"config: base_dim and dim_mult: {level.InChannels} channels folded to {level.Folded} cannot be averaged to {level.OutChannels}.");
-        }
-
-        foreach (WanVaeLevelShape level in WanVaeLevelShape.Decoder(config).Where(level => level.Resamples && level.Unfolded % level.InChannels != 0))
-        {
-            throw new InvalidDataException(
-                $"config: decoder_base_dim and dim_mult: {level.InChannels} channels cannot be repeated to {level.Unfolded} for {level.OutChannels}.");
-        }
-    }
 }
