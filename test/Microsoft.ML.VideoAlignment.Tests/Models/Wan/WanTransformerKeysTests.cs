@@ -1,4 +1,3 @@
-using Microsoft.ML.VideoAlignment.Layers;
 using Microsoft.ML.VideoAlignment.Models.Wan;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Weights;
