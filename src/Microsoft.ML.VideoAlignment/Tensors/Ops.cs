@@ -73,11 +73,19 @@ internal static class Ops
     /// <returns>[N, out, H', W'].</returns>
     public static Tensor Conv(Tensor x, Tensor weight, Tensor? bias, long[]? stride = null, long[]? padding = null)
     {
-        using Tensor input = PrecisionPolicy.Cast(OpKind.Product, x), kernels = weight.to_type(input.dtype);
-        using Tensor? added = bias?.to_type(input.dtype);
+        using Tensor given = PrecisionPolicy.Cast(OpKind.Product, x);
+        ScalarType type = PrecisionPolicy.TypeOfConvolution(given, weight);
+        using Tensor input = given.to_type(type), kernels = weight.to_type(type);
+        using Tensor? added = bias?.to_type(type);
         Tensor y = MetaOps.IsMeta(x)
             ? MetaOps.Convolution(input, kernels, added, stride ?? [1, 1], padding ?? [0, 0])
             : nn.functional.conv2d(input, kernels, added, stride, padding);
+        if (type != given.dtype)
+        {
+            using Tensor wide = y;
+            y = wide.to_type(given.dtype);
+        }
+
         if (RunContext.ObservesOps)
         {
             RunContext.OpDone(new OpRecord(OpKind.Product, y.numel() * (weight.numel() / weight.shape[0]), y, [x, weight]));
