@@ -19,6 +19,9 @@ internal sealed record Condition : IDisposable
     /// </summary>
     public Tensor? ImageLatents { get; init; }
 
+    /// <summary>[B, n, E]: an image encoder's states of the images that the video is made from, beside the text; null: the network reads none.</summary>
+    public Tensor? ImageStates { get; init; }
+
     /// <summary>[B, n]: frame rate, motion bucket and the like, in the family's order.</summary>
     public Tensor? Scalars { get; init; }
 
@@ -43,6 +46,7 @@ internal sealed record Condition : IDisposable
             Text = Rows(part => part.Text)!,
             TextMask = Rows(part => part.TextMask),
             ImageLatents = Rows(part => part.ImageLatents),
+            ImageStates = Rows(part => part.ImageStates),
             Scalars = Rows(part => part.Scalars),
             FrameMask = Rows(part => part.FrameMask),
             TextLengths = Known(part => part.TextLengths),
@@ -74,6 +78,7 @@ internal sealed record Condition : IDisposable
         Text = map(Text),
         TextMask = TextMask is null ? null : map(TextMask),
         ImageLatents = ImageLatents is null ? null : map(ImageLatents),
+        ImageStates = ImageStates is null ? null : map(ImageStates),
         Scalars = Scalars is null ? null : map(Scalars),
         FrameMask = FrameMask is null ? null : map(FrameMask),
     };
@@ -110,6 +115,7 @@ internal sealed record Condition : IDisposable
             Text = state.ReadAnyTensor(nameof(Text), device),
             TextMask = mask,
             ImageLatents = Part(nameof(ImageLatents)),
+            ImageStates = Part(nameof(ImageStates)),
             Scalars = scalars,
             FrameMask = Part(nameof(FrameMask)),
             TextLengths = mask is { ndim: 2 } ? HostRead.UsedColumns(mask) : null,
@@ -128,5 +134,8 @@ internal sealed record Condition : IDisposable
     }
 
     private IEnumerable<(string Name, Tensor? Tensor)> Parts =>
-        [(nameof(Text), Text), (nameof(TextMask), TextMask), (nameof(ImageLatents), ImageLatents), (nameof(Scalars), Scalars), (nameof(FrameMask), FrameMask)];
+    [
+        (nameof(Text), Text), (nameof(TextMask), TextMask), (nameof(ImageLatents), ImageLatents), (nameof(ImageStates), ImageStates),
+        (nameof(Scalars), Scalars), (nameof(FrameMask), FrameMask),
+    ];
 }
