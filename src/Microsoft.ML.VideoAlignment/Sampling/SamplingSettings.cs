@@ -18,6 +18,11 @@ internal sealed record SamplingSettings
     /// <summary>Guidance scale of the first frame, from which it grows linearly over the frames; null: the same for all.</summary>
     public double? MinGuidanceScale { get; init; }
 
+    /// <summary>Guidance scale of the expert for low noise, of models with two experts; null: <see cref="GuidanceScale"/>.</summary>
+    /// <remarks>Whether guidance acts at all, <see cref="GuidanceScale"/> alone decides, as in the reference (diffusers, <c>guidance_scale_2</c>).</remarks>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? LowNoiseGuidanceScale { get; init; }
+
     /// <summary>0: deterministic; 1: as much noise as DDPM (samplers without eta ignore it).</summary>
     public double Eta { get; init; }
 
@@ -69,7 +74,8 @@ internal sealed record SamplingSettings
         (string Name, double? Value, double Least, double Most)[] numbers =
         [
             (nameof(Steps), Steps, 1, 1_000_000), (nameof(GuidanceScale), GuidanceScale, double.MinValue, double.MaxValue),
-            (nameof(MinGuidanceScale), MinGuidanceScale, double.MinValue, double.MaxValue), (nameof(Eta), Eta, 0, 1),
+            (nameof(MinGuidanceScale), MinGuidanceScale, double.MinValue, double.MaxValue),
+            (nameof(LowNoiseGuidanceScale), LowNoiseGuidanceScale, double.MinValue, double.MaxValue), (nameof(Eta), Eta, 0, 1),
             (nameof(SegmentCount), SegmentCount, 1, MaxSide), (nameof(FramesPerSecond), FramesPerSecond, 0, double.MaxValue),
             (nameof(MotionBucketId), MotionBucketId, double.MinValue, double.MaxValue), (nameof(NoiseAugmentation), NoiseAugmentation, 0, double.MaxValue),
             (nameof(Size.Frames), Size.Frames, 1, MaxSide), (nameof(Size.Height), Size.Height, 1, MaxSide), (nameof(Size.Width), Size.Width, 1, MaxSide),

@@ -186,6 +186,9 @@ public sealed partial class VideoDiffusionModel : IDisposable
     /// <inheritdoc cref="IVideoSizes.Output"/>
     internal VideoSize OutputSize(VideoSize size) => Parts.Sizes.Output(size);
 
+    /// <inheritdoc cref="IDenoiser.ExpertAt"/>
+    internal int ExpertAt(double timestep) => Parts.Denoiser.ExpertAt(timestep);
+
     /// <inheritdoc cref="IDenoiser.Predict"/>
     internal Tensor Predict(Tensor latents, double timestep, Condition condition) =>
         PrecisionPolicy.Run(NetworkRole.Denoiser, () => Parts.Denoiser.Predict(latents, timestep, condition));

@@ -31,6 +31,10 @@ internal interface IDenoiser : IDisposable
     /// <returns>[B, c, T, h, w].</returns>
     Tensor PredictEach(Tensor latents, IReadOnlyList<double> timesteps, Condition condition);
 
+    /// <summary>Tells which of its networks predicts at a timestep: 0, or 1 for the expert for low noise of a model with two.</summary>
+    /// <param name="timestep">t, in steps of the training schedule.</param>
+    int ExpertAt(double timestep) => 0;
+
     /// <summary>Makes a denoiser of the same shapes without memory (<see cref="MetaOps"/>).</summary>
     IDenoiser OnMeta();
 
