@@ -66,8 +66,8 @@ public sealed partial class VideoDiffusionModel : IDisposable
         }
     }
 
-    /// <summary>The names among <see cref="Networks"/> of those that read texts and nothing else.</summary>
-    internal IReadOnlyList<string> TextEncoders => Images == ImageUse.Required ? [] : [.. Parts.Conditioner.Networks.Keys];
+    /// <inheritdoc cref="IConditioner.TextEncoders"/>
+    internal IReadOnlyList<string> TextEncoders => [.. Parts.Conditioner.TextEncoders];
 
     /// <summary>What the decoder's network is called among <see cref="Networks"/>.</summary>
     internal const string DecoderName = "vae";

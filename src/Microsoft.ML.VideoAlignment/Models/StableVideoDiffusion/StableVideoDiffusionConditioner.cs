@@ -19,6 +19,9 @@ internal sealed class StableVideoDiffusionConditioner(ClipVisionEncoder encoder,
 
     public IReadOnlyDictionary<string, nn.Module> Networks { get; } = new Dictionary<string, nn.Module>(StringComparer.Ordinal) { ["image_encoder"] = encoder };
 
+    /// <summary>None: no text is read.</summary>
+    public IEnumerable<string> TextEncoders => [];
+
     public Condition Encode(VideoRequest request)
     {
         using DisposeScope scope = NewDisposeScope();

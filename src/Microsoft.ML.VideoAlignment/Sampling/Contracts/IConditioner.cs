@@ -6,6 +6,9 @@ internal interface IConditioner : IDisposable
     /// <summary>Its networks by their names in the model's files; none where they have a life of their own.</summary>
     IReadOnlyDictionary<string, nn.Module> Networks { get; }
 
+    /// <summary>The names among <see cref="Networks"/> of those that read texts and nothing else.</summary>
+    IEnumerable<string> TextEncoders => Networks.Keys;
+
     /// <summary>
     /// Encodes a batch: of models that read texts what texts alone decide, row by row (<see cref="EncoderText"/>); of models that read images what the image
     /// decides, with its gradient. The empty prompt is a prompt like any other.
