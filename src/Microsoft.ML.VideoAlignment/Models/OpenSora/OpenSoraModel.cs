@@ -67,14 +67,10 @@ internal static class OpenSoraModel
         files.OpenComponent(TextFolder).OpenWeights(variant).Dispose();
         using var parts = new ConstructionScope();
         STDiT3 network = parts.Add(LoadNetwork(files.OpenComponent(DenoiserFolder), variant, placement));
-        ITextStateEncoder text = new T5PromptEncoder(
+        var encoder = new T5PromptEncoder(
             T5Tokenizer.FromFolder(tokenizerFolder, (int)network.Config.MaxTokens), () => T5Files.Open(textFolder, placement, residence, variant),
             () => T5Files.CountBytes(textFolder, placement, residence));
-        if (promptCacheFolder is not null)
-        {
-            string[] fingerprints = [.. new[] { textFolder, tokenizerFolder }.Distinct().Select(FolderFingerprint.Compute)];
-            text = new PromptStateCache(text, promptCacheFolder, $"{string.Join('-', fingerprints)}-{variant}-{placement.StoredAs}");
-        }
+        ITextStateEncoder text = PromptStateCache.Create(encoder, promptCacheFolder, [textFolder, tokenizerFolder], variant, placement);
 
         VideoAutoencoder vae = parts.Add(LoadAutoencoder(files.OpenComponent(DecoderFolder), variant, placement));
         return parts.Finish(FromNetworks(folder, text, network, vae, placement, flow, prompts)) with

@@ -31,6 +31,25 @@ internal sealed class PromptStateCache : ITextStateEncoder
         (_inner, _folder, _model) = (inner, folder, model);
     }
 
+    /// <summary>Puts a folder before a text encoder that is read from folders, whose files tell which states are kept.</summary>
+    /// <param name="inner">Encodes what is not in the folder; it belongs to the result.</param>
+    /// <param name="folder">Where states are kept; null: nowhere.</param>
+    /// <param name="sources">The folders of the weights and of the tokenizer.</param>
+    /// <param name="variant">The variant of the weights' files; null: none.</param>
+    /// <param name="placement">How the weights are stored.</param>
+    /// <returns>The encoder itself where no states are kept.</returns>
+    public static ITextStateEncoder Create(
+        ITextStateEncoder inner, string? folder, IEnumerable<string> sources, string? variant, Placement placement)
+    {
+        if (folder is null)
+        {
+            return inner;
+        }
+
+        string[] fingerprints = [.. sources.Distinct().Select(FolderFingerprint.Compute)];
+        return new PromptStateCache(inner, folder, $"{string.Join('-', fingerprints)}-{variant}-{placement.StoredAs}");
+    }
+
     public Device Device => _inner.Device;
 
     public int Length => _inner.Length;
