@@ -9,7 +9,7 @@ namespace Microsoft.ML.VideoAlignment.Models.Wan;
 /// </summary>
 /// <remarks>
 /// Where a condition gives latent frames (Wan 2.2 TI2V 5B), the network sees them at time 0; where it gives channels (image to video), they stand behind the
-/// latents' own.
+/// latents' own, and the image encoder's states are read beside the text where the network has a branch for them.
 /// </remarks>
 internal sealed class WanDenoiser : IDenoiser
 {
@@ -61,9 +61,31 @@ internal sealed class WanDenoiser : IDenoiser
         return Evaluate(ExpertFor(timesteps[0]), latents, each, condition);
     }
 
+    public int ExpertAt(double timestep) => _lowNoise is null || timestep >= _boundary ? 0 : 1;
+
     /// <summary>The expert that predicts at a timestep; where there is one transformer, that.</summary>
     /// <param name="timestep">t, in steps of the training schedule.</param>
-    public WanTransformer ExpertFor(double timestep) => _lowNoise is null || timestep >= _boundary ? _highNoise : _lowNoise;
+    public WanTransformer ExpertFor(double timestep) => ExpertAt(timestep) == 0 ? _highNoise : _lowNoise!;
+
+    /// <summary>What the network sees: given frames in their place, or the channels of images behind the latents.</summary>
+    /// <param name="latents">[B, c, T', h, w].</param>
+    /// <param name="condition">B rows.</param>
+    /// <returns>[B, C, T', h, w].</returns>
+    internal static Tensor NetworkInput(Tensor latents, Condition condition) =>
+        condition.FrameMask is not null ? GivenFrames.Insert(latents, condition, edited: false)
+        : condition.ImageLatents is { } channels ? cat([latents, channels.to_type(latents.dtype)], dim: 1)
+        : latents.alias();
+
+    /// <summary>The times that the network is told: 0 for given frames.</summary>
+    /// <param name="timesteps">[R], R = B or 1.</param>
+    /// <param name="condition">B rows.</param>
+    /// <returns>[R] where nothing is given, else [B, T'].</returns>
+    internal static Tensor NetworkTimes(Tensor timesteps, Condition condition)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        return (condition.FrameMask is { } mask ? where(mask.EqualTo(0), zeros_like(timesteps).unsqueeze(1), timesteps.unsqueeze(1)) : timesteps.alias())
+            .MoveToOuterDisposeScope();
+    }
 
     public IDenoiser OnMeta()
     {
@@ -81,18 +103,19 @@ internal sealed class WanDenoiser : IDenoiser
     private static Tensor Evaluate(WanTransformer network, Tensor latents, Tensor timesteps, Condition condition)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor x = latents, times = timesteps;
-        if (condition.FrameMask is { } mask)
+        WanTransformerConfig config = network.Config;
+        if (condition.ImageLatents is null && config.InChannels != config.OutChannels)
         {
-            x = GivenFrames.Insert(latents, condition, edited: false);
-            times = where(mask.EqualTo(0), zeros_like(times).unsqueeze(1), times.unsqueeze(1)); // [B, T']
-        }
-        else if (condition.ImageLatents is { } channels)
-        {
-            x = cat([latents, channels.to_type(latents.dtype)], dim: 1);
+            throw new ArgumentException(
+                $"condition: this network reads {config.InChannels} channels, of which {config.InChannels - config.OutChannels} tell it of an image, and there is "
+                    + "none. Give each row an image that its video begins with.",
+                nameof(condition));
         }
 
-        return network.Forward(x, times, condition.Text).MoveToOuterDisposeScope();
+        // The states of a first and a last image, in turn.
+        Tensor? image = config.ImagePositions is null ? condition.ImageStates : condition.ImageStates?.unflatten(1, [2, -1]).flatten(0, 1);
+        Tensor x = NetworkInput(latents, condition), times = NetworkTimes(timesteps, condition);
+        return network.Forward(x, times, condition.Text, image).MoveToOuterDisposeScope();
     }
 }
 

@@ -13,6 +13,9 @@ internal sealed class WanPromptEncoder(ITextStateEncoder inner) : ITextStateEnco
     /// <summary>Rows of published models; those with an image branch take no other number.</summary>
     public const int PublishedLength = 512;
 
+    /// <summary>What encodes the cleaned prompts.</summary>
+    public ITextStateEncoder Inner => inner;
+
     public Device Device => inner.Device;
 
     public int Length => inner.Length;

@@ -134,14 +134,20 @@ internal sealed record WanVaeConfig
     {
         if (frames < 1 || (frames - 1) % TimeFactor != 0)
         {
-            long below = Math.Max(1, frames - ((((frames - 1) % TimeFactor) + TimeFactor) % TimeFactor));
-            string nearest = frames < 1 ? "1" : $"{below} or {below + TimeFactor}";
             throw new ArgumentException(
-                $"frames: expected 1 more than a multiple of {TimeFactor}, got {frames}; the nearest is {nearest}. Cut the video or repeat its last frame.",
+                $"frames: expected 1 more than a multiple of {TimeFactor}, got {frames}; the nearest is {NearestFrames(frames)}. Cut the video or repeat its last frame.",
                 nameof(frames));
         }
 
         return (int)((frames - 1) / TimeFactor) + 1;
+    }
+
+    /// <summary>Names the numbers of frames nearest to one that latents cannot stand for.</summary>
+    /// <param name="frames">Frames of the video.</param>
+    public string NearestFrames(long frames)
+    {
+        long below = frames - ((frames - 1) % TimeFactor);
+        return frames < 1 ? "1" : $"{below} or {below + TimeFactor}";
     }
 
     /// <summary>Frames of the video that latents stand for.</summary>
