@@ -64,10 +64,11 @@ internal sealed class ModelScopeTrainStepRunner : IConformanceRunner
     private static VideoDiffusionModel LoadModel(ConformanceCase testCase) => new(ModelScopeModel.FromParts(
         new NoPrompts(), testCase.PathOf("unet"), testCase.PathOf("vae"), testCase.Config.GetProperty("scheduler"), CaseDevice.Placement));
 
-    internal static LoraAdapters LoadAdapters(ConformanceCase testCase, VideoDiffusionModel model, double scale)
+    /// <summary>Attaches the case's adapters; what stands before the modules' names is the file's prefix unless another is given.</summary>
+    internal static LoraAdapters LoadAdapters(ConformanceCase testCase, VideoDiffusionModel model, double scale, string? before = null)
     {
         JsonElement weights = testCase.Json.GetProperty("weights").EnumerateArray().Single(file => file.GetProperty("format").GetString() == "safetensors");
-        string prefix = weights.GetProperty("prefix").GetString()!;
+        string prefix = before ?? weights.GetProperty("prefix").GetString()!;
         using IWeightSource file = new SafetensorsFile(testCase.PathOf(weights.GetProperty("file").GetString()!));
         using var factors = new LoraWeights(
             [

@@ -1,7 +1,6 @@
 using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Algorithms.RewardGradient;
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Models;
 using Microsoft.ML.VideoAlignment.Models.OpenSora;
 using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Schedulers;
@@ -83,28 +82,5 @@ internal sealed class OpenSoraTrainStepRunner : IConformanceRunner
             },
             Frames = [.. testCase.Arguments.GetProperty("frames")[micro].EnumerateArray().Select(frame => frame.GetInt32())],
         };
-    }
-
-    private sealed class NoTexts : ITextStateEncoder
-    {
-        public Device Device => CPU;
-
-        public int Length => 0;
-
-        public TextStates Encode(IReadOnlyList<string> prompts) => throw new InvalidOperationException("embeddings are given");
-
-        public int CountTruncated(string prompt) => 0;
-
-        public void MoveTo(Device device)
-        {
-        }
-
-        public void Release()
-        {
-        }
-
-        public void Dispose()
-        {
-        }
     }
 }

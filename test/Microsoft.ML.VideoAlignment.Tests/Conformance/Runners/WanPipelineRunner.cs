@@ -29,8 +29,12 @@ internal sealed class WanPipelineRunner : IConformanceRunner
         Assert.That(model.SizeFault(sampling.Size), Is.Null);
         Assert.That(model.LatentShape(prompts.Length, sampling.Size), Is.EqualTo(latents.shape), "shape of the latents for this size");
 
-        Tensor[] images = [.. new[] { "in.image", "in.last_image" }.Select(testCase.Find).OfType<Tensor>().Select(image => image.to_type(ScalarType.Float32) / 255)];
-        VideoRequest request = sampling.Request([.. prompts.Select(prompt => (VideoPrompt)prompt)], _ => throw new InvalidOperationException("nothing is drawn")) with
+        Tensor[] images =
+        [
+            .. new[] { "in.image", "in.last_image" }.Select(testCase.Find).OfType<Tensor>().Select(image => image.to_type(ScalarType.Float32) / 255),
+        ];
+        VideoPrompt[] texts = [.. prompts.Select(prompt => (VideoPrompt)prompt)];
+        VideoRequest request = sampling.Request(texts, _ => throw new InvalidOperationException("nothing is drawn")) with
         {
             References = [.. prompts.Select(_ => images.Select(image => (Func<Tensor>)(() => image.squeeze(0))).ToArray())],
         };
@@ -40,7 +44,7 @@ internal sealed class WanPipelineRunner : IConformanceRunner
         if (model.GuidanceActs(sampling.GuidanceScale))
         {
             string[] negative = Texts(arguments.GetProperty("negative_prompt"), prompts.Length);
-            unconditional = model.EncodeUnconditional(request, condition, texts => Encode(model, texts, negative, "negative_", outputs));
+            unconditional = model.EncodeUnconditional(request, condition, other => Encode(model, other, negative, "negative_", outputs));
         }
 
         AddImages(model, images, condition, outputs);
