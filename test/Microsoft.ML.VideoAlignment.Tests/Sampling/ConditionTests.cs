@@ -42,15 +42,33 @@ public class ConditionTests
     public void AStateThatIsReadIsKnownAgain()
     {
         using DisposeScope scope = NewDisposeScope();
+        Condition saved = Make([3, 1], 24), loaded = Reloaded(saved);
+        Assert.That((loaded.TextLengths, loaded.FrameRates), Is.EqualTo((saved.TextLengths, saved.FrameRates)));
+    }
+
+    [Test]
+    public void TheStatesOfImagesGoWithTheRows()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor states = arange(12f).view(2, 3, 2);
+        Condition images = Make([3, 1], 24) with { ImageStates = states };
+        Condition both = Condition.Stack(images, images);
+        Assert.That(both.ImageStates!.Equals(cat([states, states])));
+        Assert.That(both.Rows(3, 0).ImageStates!.Equals(states.flip(0)));
+        Assert.That(Reloaded(images).ImageStates!.Equals(states));
+        Assert.That(Reloaded(Make([3, 1], 24)).ImageStates is null);
+        Assert.That(images.CountBytes() - Make([3, 1], 24).CountBytes(), Is.EqualTo(48));
+    }
+
+    private static Condition Reloaded(Condition saved)
+    {
         using var folder = new TemporaryFolder();
         string path = folder.Path("state.safetensors");
-        Condition saved = Make([3, 1], 24);
         var content = new StateWriter();
         saved.Save(content.AddSection("condition"));
         RunState.Write(path, new string('a', 32), 1, 1, new RunFingerprint([]), content);
         using var state = RunState.Open(path);
-        var loaded = Condition.Load(state.Content.OpenSection("condition"), CPU);
-        Assert.That((loaded.TextLengths, loaded.FrameRates), Is.EqualTo((saved.TextLengths, saved.FrameRates)));
+        return Condition.Load(state.Content.OpenSection("condition"), CPU);
     }
 
     private static Condition Make(long[] lengths, float rate) => new()

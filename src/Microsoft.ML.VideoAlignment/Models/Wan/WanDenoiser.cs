@@ -107,8 +107,8 @@ internal sealed class WanDenoiser : IDenoiser
         if (condition.ImageLatents is null && config.InChannels != config.OutChannels)
         {
             throw new ArgumentException(
-                $"condition: this network reads {config.InChannels} channels, of which {config.InChannels - config.OutChannels} tell it of an image, and there is "
-                    + "none. Give each row an image that its video begins with.",
+                $"condition: this network reads {config.InChannels} channels, of which {config.InChannels - config.OutChannels} tell it of an image, and there "
+                    + "is none. Give each row an image that its video begins with.",
                 nameof(condition));
         }
 

@@ -16,6 +16,10 @@ internal sealed class WanFrameConditioning(WanNetworks networks, WanImageForm fo
     private readonly int _least = networks.LeastImages(form);
     private readonly int _most = networks.MostImages(form);
 
+    // Of the autoencoder, which encodes images; the denoiser may wait elsewhere.
+    private (Device Device, ScalarType Dtype) Computing =>
+        (networks.Vae.parameters().First().device, Placement.ComputeDtype(networks.Vae.parameters().First().dtype));
+
     /// <summary>None: prompts are texts and nothing else.</summary>
     /// <param name="prompt">The prompt.</param>
     public IReadOnlyList<string> ImagesNamed(string prompt) => [];
@@ -33,14 +37,14 @@ internal sealed class WanFrameConditioning(WanNetworks networks, WanImageForm fo
         if (images > 1 && segments > 1)
         {
             throw new FormatException(
-                $"The prompt '{Quotation.Shorten(prompt)}' has a first and a last image, and its video {segments} segments: only a video of one segment can end "
-                    + "with an image.");
+                $"The prompt '{Quotation.Shorten(prompt)}' has a first and a last image, and its video {segments} segments: only a video of one segment can "
+                    + "end with an image.");
         }
     }
 
     /// <summary>
-    /// Adds what images give: <see cref="Condition.ImageLatents"/> as channels, with <see cref="Condition.ImageStates"/> where the network reads them; or as the
-    /// first latent frame, with the <see cref="Condition.FrameMask"/>.
+    /// Adds what images give: <see cref="Condition.ImageLatents"/> as channels, with <see cref="Condition.ImageStates"/> where the network reads them; or as
+    /// the first latent frame, with the <see cref="Condition.FrameMask"/>.
     /// </summary>
     /// <param name="texts">The condition of B rows.</param>
     /// <param name="request">Whose images, and whose frame of the segment before, are taken.</param>
@@ -73,13 +77,13 @@ internal sealed class WanFrameConditioning(WanNetworks networks, WanImageForm fo
     public Tensor Finish(Tensor latents, Condition condition) =>
         condition.FrameMask is null ? latents.alias() : GivenFrames.Insert(latents, condition, edited: false);
 
-    // A row's images [1, 3, H, W] in the order of the video.
+    // A row's images [1, 3, H, W] in the order of the video: a frame that is handed on stands for the first.
     private Tensor[] Images(VideoRequest request, int row)
     {
-        Tensor weight = networks.HighNoise.parameters().First();
-        IEnumerable<Tensor> named = row < request.References.Count ? request.References[row].Select(static image => image().unsqueeze(0)) : [];
-        IEnumerable<Tensor> all = request.Images is { } first ? [first.narrow(0, row, 1), .. named.Skip(1)] : named;
-        return [.. all.Select(image => image.to(weight.device).to_type(Placement.ComputeDtype(weight.dtype)))];
+        (Device device, ScalarType dtype) = Computing;
+        Tensor[] handed = request.Images is { } frames ? [frames.narrow(0, row, 1)] : [];
+        IEnumerable<Func<Tensor>> named = row < request.References.Count ? request.References[row].Skip(handed.Length) : [];
+        return [.. handed.Concat(named.Select(static image => image().unsqueeze(0))).Select(image => image.to(device).to_type(dtype))];
     }
 
     private Condition AddChannels(Condition texts, VideoSize size, Tensor[][] images)
@@ -108,10 +112,11 @@ internal sealed class WanFrameConditioning(WanNetworks networks, WanImageForm fo
 
     private Condition AddFirstLatents(Condition texts, VideoSize size, Tensor[][] images, long[] shape)
     {
-        Tensor[] latents = [.. images.Select(row => row.Length == 0 ? zeros([1, .. shape[1..]], networks.Vae.parameters().First().dtype) : First(row[0]))];
+        (Device device, ScalarType dtype) = Computing;
+        Tensor[] latents = [.. images.Select(row => row.Length == 0 ? zeros([1, .. shape[1..]], dtype, device) : First(row[0]))];
         double[] mask = [.. images.SelectMany(row => Enumerable.Range(0, (int)shape[2]).Select(frame => frame == 0 && row.Length > 0 ? 0.0 : 1.0))];
         Tensor joined = cat(latents);
-        return texts with { ImageLatents = joined, FrameMask = DeviceTable.Create(mask, joined.device, joined.dtype).view(images.Length, -1) };
+        return texts with { ImageLatents = joined, FrameMask = DeviceTable.Create(mask, device, dtype).view(images.Length, -1) };
 
         Tensor First(Tensor image)
         {

@@ -135,8 +135,8 @@ internal static class WanModel
         bool two = files.HasComponent(LowNoiseFolder);
         return two == index.BoundaryRatio.HasValue ? index : throw new WeightFileException(
             files.Location,
-            two ? $"has {LowNoiseFolder}/, and its {DiffusersFolder.IndexName} no boundary_ratio that says when that expert predicts (published: 0.875 for text "
-                    + "to video, 0.9 for image to video)."
+            two ? $"has {LowNoiseFolder}/, and its {DiffusersFolder.IndexName} no boundary_ratio that says when that expert predicts (published: 0.875 for "
+                    + "text to video, 0.9 for image to video)."
                 : $"has no {LowNoiseFolder}/, the expert for low noise that boundary_ratio {index.BoundaryRatio} of its {DiffusersFolder.IndexName} asks for.");
     }
 

@@ -135,7 +135,8 @@ internal sealed record WanVaeConfig
         if (frames < 1 || (frames - 1) % TimeFactor != 0)
         {
             throw new ArgumentException(
-                $"frames: expected 1 more than a multiple of {TimeFactor}, got {frames}; the nearest is {NearestFrames(frames)}. Cut the video or repeat its last frame.",
+                $"frames: expected 1 more than a multiple of {TimeFactor}, got {frames}; the nearest is {NearestFrames(frames)}. Cut the video or repeat its "
+                    + "last frame.",
                 nameof(frames));
         }
 

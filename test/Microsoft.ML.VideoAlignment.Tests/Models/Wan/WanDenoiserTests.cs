@@ -73,7 +73,8 @@ public class WanDenoiserTests
         Condition condition = Conditions() with { ImageLatents = Ramp.Values(5, 2, 8, 3, 4, 6) };
         Tensor y = denoiser.ExpertFor(300).Forward(cat([Latents, condition.ImageLatents], 1), tensor([300f]), condition.Text);
         Assert.That(Distance(denoiser.Predict(Latents, 300, condition), y), Is.LessThan(1e-6));
-        Assert.That(() => denoiser.Predict(Latents, 300, Conditions()), Throws.ArgumentException.With.Message.Contains("12 channels, of which 8 tell it of an image"));
+        Assert.That(
+            () => denoiser.Predict(Latents, 300, Conditions()), Throws.ArgumentException.With.Message.Contains("12 channels, of which 8 tell it of an image"));
     }
 
     [TestCase(999, true)]
