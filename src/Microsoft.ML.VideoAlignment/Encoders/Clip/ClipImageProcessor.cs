@@ -16,6 +16,8 @@ internal sealed record ClipImageProcessor
 
     private const long UsualSide = 224;
 
+    private static readonly string[] s_steps = ["do_resize", "do_center_crop", "do_rescale", "do_normalize"];
+
     /// <summary>The short side of a resized image, in pixels.</summary>
     public long ShortSide { get; init; } = UsualSide;
 
@@ -34,7 +36,7 @@ internal sealed record ClipImageProcessor
     /// <exception cref="NotSupportedException">A step is left out, which CLIP's own files do not do.</exception>
     public static ClipImageProcessor FromJson(JsonElement json)
     {
-        if (new[] { "do_resize", "do_center_crop", "do_rescale", "do_normalize" }.FirstOrDefault(step => !ConfigJson.Flag(json, step, true)) is { } skipped)
+        if (s_steps.FirstOrDefault(step => !ConfigJson.Flag(json, step, true)) is { } skipped)
         {
             throw new NotSupportedException($"{skipped} is false; expected true, as CLIP's images are resized, cut, scaled to [0, 1] and normalized.");
         }
