@@ -1,4 +1,3 @@
-using Microsoft.ML.VideoAlignment.Encoders;
 using Microsoft.ML.VideoAlignment.Models;
 using Microsoft.ML.VideoAlignment.Models.Wan;
 using Microsoft.ML.VideoAlignment.Sampling;
