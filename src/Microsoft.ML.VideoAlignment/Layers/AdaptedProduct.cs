@@ -51,14 +51,17 @@ internal sealed class AdaptedProduct(LayerProduct product, LayerProduct up, Laye
     {
         using DisposeScope scope = NewDisposeScope();
         x = PrecisionPolicy.Cast(OpKind.Product, x);
-        FrozenWeight stored = layer.Frozen;
-        Tensor? bias = layer.Bias?.to_type(x.dtype).Mul(factor);
-        Tensor y = layer.Slot.UnmergedAdapter(layer.Weight) is not null ? Ops.Multiply(Run(layer, x), factor)
-            : layer.Slot.ComputesWithStored(stored)
-                ? FrozenProduct.Run(
-                    (given, weight, added) => product(given, weight.Mul(factor), added),
-                    (gradient, weight, input) => adjoint(gradient, weight.Mul(factor), input), outputs, x, stored, bias)
-            : product(x, layer.Slot.EffectiveWeight(stored, x.dtype).Mul(factor), bias);
+        Tensor y = layer.Slot.UnmergedAdapter(layer.Weight) is null ? RunScaledWeight(layer, x, factor) : Ops.Multiply(Run(layer, x), factor);
         return y.MoveToOuterDisposeScope();
+    }
+
+    private Tensor RunScaledWeight(IAdaptable layer, Tensor x, double factor)
+    {
+        Tensor? bias = layer.Bias?.to_type(x.dtype).Mul(factor);
+        return layer.Slot.ComputesWithStored(layer.Frozen)
+            ? FrozenProduct.Run(
+                (given, weight, added) => product(given, weight.Mul(factor), added),
+                (gradient, weight, input) => adjoint(gradient, weight.Mul(factor), input), outputs, x, layer.Frozen, bias)
+            : product(x, layer.Slot.EffectiveWeight(layer.Frozen, x.dtype).Mul(factor), bias);
     }
 }

@@ -16,11 +16,12 @@ internal sealed unsafe class CudaCopyStream : IDisposable
     ];
 
     private readonly Dictionary<string, nint> _functions;
+    private readonly CudaErrors _errors;
     private readonly Stack<nint> _events = [];
     private readonly List<nint> _allEvents = [];
     private nint _stream;
 
-    private CudaCopyStream(Dictionary<string, nint> functions) => _functions = functions;
+    private CudaCopyStream(Dictionary<string, nint> functions) => (_functions, _errors) = (functions, new CudaErrors(functions["cudaGetLastError"]));
 
     /// <summary>Makes a stream of a device.</summary>
     /// <param name="find">From a function's name to its address; 0: the library does not have it.</param>
@@ -39,8 +40,8 @@ internal sealed unsafe class CudaCopyStream : IDisposable
         var made = new CudaCopyStream(functions);
         int current;
         nint stream;
-        if (made.Refuses(((delegate* unmanaged<int*, int>)functions["cudaGetDevice"])(&current)) || current != device
-            || made.Refuses(((delegate* unmanaged<nint*, uint, int>)functions["cudaStreamCreateWithFlags"])(&stream, NonBlocking)))
+        if (!made._errors.Succeeds(((delegate* unmanaged<int*, int>)functions["cudaGetDevice"])(&current)) || current != device
+            || !made._errors.Succeeds(((delegate* unmanaged<nint*, uint, int>)functions["cudaStreamCreateWithFlags"])(&stream, NonBlocking)))
         {
             return null;
         }
@@ -80,9 +81,9 @@ internal sealed unsafe class CudaCopyStream : IDisposable
     {
         if (_stream != 0)
         {
-            _ = Refuses(((delegate* unmanaged<nint, int>)_functions["cudaStreamSynchronize"])(_stream));
-            _allEvents.ForEach(mark => Refuses(((delegate* unmanaged<nint, int>)_functions["cudaEventDestroy"])(mark)));
-            _ = Refuses(((delegate* unmanaged<nint, int>)_functions["cudaStreamDestroy"])(_stream));
+            _ = _errors.Succeeds(((delegate* unmanaged<nint, int>)_functions["cudaStreamSynchronize"])(_stream));
+            _allEvents.ForEach(mark => _errors.Succeeds(((delegate* unmanaged<nint, int>)_functions["cudaEventDestroy"])(mark)));
+            _ = _errors.Succeeds(((delegate* unmanaged<nint, int>)_functions["cudaStreamDestroy"])(_stream));
             _stream = 0;
         }
     }
@@ -109,22 +110,11 @@ internal sealed unsafe class CudaCopyStream : IDisposable
 
     private void Require(string function, int error)
     {
-        if (Refuses(error))
+        if (!_errors.Succeeds(error))
         {
             throw new InvalidOperationException(
                 $"The CUDA runtime refused {function} with error {error} while weights were copied to the GPU. Set Memory.StreamWeights to false, or look the "
                     + "error up in NVIDIA's list of cudaError_t: the one that it names may have happened earlier.");
         }
-    }
-
-    // An error that is not taken away waits there, and libtorch takes it for one of its own.
-    private bool Refuses(int error)
-    {
-        if (error != 0)
-        {
-            _ = ((delegate* unmanaged<int>)_functions["cudaGetLastError"])();
-        }
-
-        return error != 0;
     }
 }

@@ -21,7 +21,7 @@ internal sealed unsafe class CudaRuntime
     private readonly delegate* unmanaged<int, int> _setDevice;
     private readonly delegate* unmanaged<nuint*, nuint*, int> _memGetInfo;
     private readonly delegate* unmanaged<int*, int, int, int> _deviceGetAttribute;
-    private readonly delegate* unmanaged<int> _getLastError;
+    private readonly CudaErrors _errors;
 
     private readonly Func<string, nint> _find;
 
@@ -32,7 +32,7 @@ internal sealed unsafe class CudaRuntime
         _setDevice = (delegate* unmanaged<int, int>)setDevice;
         _memGetInfo = (delegate* unmanaged<nuint*, nuint*, int>)memGetInfo;
         _deviceGetAttribute = (delegate* unmanaged<int*, int, int, int>)deviceGetAttribute;
-        _getLastError = (delegate* unmanaged<int>)getLastError;
+        _errors = new CudaErrors(getLastError);
     }
 
     /// <summary>The runtime of this process; null: there is none.</summary>
@@ -95,7 +95,8 @@ internal sealed unsafe class CudaRuntime
     public Version? ReadComputeCapability(int device)
     {
         int major, minor;
-        return Succeeds(_deviceGetAttribute(&major, CapabilityMajor, device)) && Succeeds(_deviceGetAttribute(&minor, CapabilityMinor, device)) && major > 0
+        return _errors.Succeeds(_deviceGetAttribute(&major, CapabilityMajor, device))
+            && _errors.Succeeds(_deviceGetAttribute(&minor, CapabilityMinor, device)) && major > 0
             ? new Version(major, minor)
             : null;
     }
@@ -106,7 +107,7 @@ internal sealed unsafe class CudaRuntime
     public DeviceMemory? ReadMemory(int device)
     {
         int current;
-        if (!Succeeds(_getDevice(&current)))
+        if (!_errors.Succeeds(_getDevice(&current)))
         {
             return null;
         }
@@ -118,7 +119,7 @@ internal sealed unsafe class CudaRuntime
 
         // The question is of the thread's device. Set back in this thread, the device before would be given a context, which takes memory there.
         DeviceMemory? memory = null;
-        var thread = new Thread(() => memory = Succeeds(_setDevice(device)) ? ReadMemory() : null);
+        var thread = new Thread(() => memory = _errors.Succeeds(_setDevice(device)) ? ReadMemory() : null);
         thread.Start();
         thread.Join();
         return memory;
@@ -127,18 +128,7 @@ internal sealed unsafe class CudaRuntime
     private DeviceMemory? ReadMemory()
     {
         nuint free, total;
-        return Succeeds(_memGetInfo(&free, &total)) && total > 0 && free <= total ? new DeviceMemory((long)free, (long)total) : null;
-    }
-
-    // An error that is not taken away waits there, and libtorch takes it for one of its own.
-    private bool Succeeds(int error)
-    {
-        if (error != 0)
-        {
-            _ = _getLastError();
-        }
-
-        return error == 0;
+        return _errors.Succeeds(_memGetInfo(&free, &total)) && total > 0 && free <= total ? new DeviceMemory((long)free, (long)total) : null;
     }
 
     private static IEnumerable<string> SystemNames() => OperatingSystem.IsWindows() ? ["cudart64_12.dll", "cudart64_13.dll"]

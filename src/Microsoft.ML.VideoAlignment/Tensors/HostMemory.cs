@@ -15,7 +15,7 @@ internal static class HostMemory
     /// <param name="x">Any shape.</param>
     public static Tensor Offload(Tensor x) => MetaOps.IsMeta(x) ? empty(0, dtype: x.dtype, device: META) : x.to(CPU, non_blocking: true);
 
-    /// <summary>Copies a tensor back to its device.</summary>
+    /// <summary>Copies an input of a block back to its device, and tells of it.</summary>
     /// <param name="waiting">What <see cref="Offload"/> returned.</param>
     /// <param name="device">The device.</param>
     /// <param name="shape">The tensor's shape.</param>
@@ -23,8 +23,12 @@ internal static class HostMemory
     public static Tensor Restore(Tensor waiting, Device device, long[] shape, long[] strides)
     {
         RunContext.RestoringInput();
-        return waiting.device_type == DeviceType.META
-            ? empty_strided(shape, strides, dtype: waiting.dtype, device: META)
-            : waiting.to(device, non_blocking: true);
+        return CopyBack(waiting, device, shape, strides);
     }
+
+    /// <summary>Copies a tensor back to its device.</summary>
+    /// <inheritdoc cref="Restore"/>
+    public static Tensor CopyBack(Tensor waiting, Device device, long[] shape, long[] strides) => MetaOps.IsMeta(waiting)
+        ? empty_strided(shape, strides, dtype: waiting.dtype, device: META)
+        : waiting.to(device, non_blocking: true);
 }

@@ -73,17 +73,16 @@ internal static class Ops
     /// <returns>[N, out, H', W'].</returns>
     public static Tensor Conv(Tensor x, Tensor weight, Tensor? bias, long[]? stride = null, long[]? padding = null)
     {
-        using Tensor given = PrecisionPolicy.Cast(OpKind.Product, x);
-        ScalarType type = PrecisionPolicy.TypeOfConvolution(given, weight);
-        using Tensor input = given.to_type(type), kernels = weight.to_type(type);
+        ScalarType given = PrecisionPolicy.TypeFor(OpKind.Product, x.dtype), type = PrecisionPolicy.TypeOfConvolution(x, weight);
+        using Tensor input = x.to_type(type), kernels = weight.to_type(type);
         using Tensor? added = bias?.to_type(type);
         Tensor y = MetaOps.IsMeta(x)
             ? MetaOps.Convolution(input, kernels, added, stride ?? [1, 1], padding ?? [0, 0])
             : nn.functional.conv2d(input, kernels, added, stride, padding);
-        if (type != given.dtype)
+        if (type != given)
         {
             using Tensor wide = y;
-            y = wide.to_type(given.dtype);
+            y = wide.to_type(given);
         }
 
         if (RunContext.ObservesOps)

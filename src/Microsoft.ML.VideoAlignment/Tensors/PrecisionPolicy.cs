@@ -59,14 +59,17 @@ internal static class PrecisionPolicy
         return part();
     }
 
-    /// <summary>The type that a convolution computes in: the CPU's are float32 for half numbers and a kernel that is trained.</summary>
-    /// <param name="input">The input, of the type to compute in otherwise.</param>
+    /// <summary>The type that a convolution computes in: that of products, and on the CPU float32 in place of half where the kernel is trained.</summary>
+    /// <param name="input">The input.</param>
     /// <param name="kernel">The convolution's kernel.</param>
     /// <remarks>
     /// oneDNN's gradient of a narrow half kernel reads memory that nothing wrote (libtorch 2.10, processors with AVX-512): zeros times that may be NaN.
     /// </remarks>
-    public static ScalarType TypeOfConvolution(Tensor input, Tensor kernel) =>
-        IsHalf(input) && input.device_type == DeviceType.CPU && kernel.requires_grad && is_grad_enabled() ? ScalarType.Float32 : input.dtype;
+    public static ScalarType TypeOfConvolution(Tensor input, Tensor kernel)
+    {
+        ScalarType product = TypeFor(OpKind.Product, input.dtype);
+        return input.device_type == DeviceType.CPU && kernel.requires_grad && is_grad_enabled() ? Placement.ComputeDtype(product) : product;
+    }
 
     /// <summary>The type that an operation computes in.</summary>
     /// <param name="kind">The operation's kind.</param>

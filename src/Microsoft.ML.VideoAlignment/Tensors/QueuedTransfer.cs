@@ -7,14 +7,11 @@ namespace Microsoft.ML.VideoAlignment.Tensors;
 /// <param name="device">Where the weights compute.</param>
 internal sealed class QueuedTransfer(Device device) : IWeightTransfer
 {
-    public Tensor Store(Tensor weight) => MetaOps.IsMeta(weight) ? empty(0, dtype: weight.dtype, device: META)
-        : weight.device_type == DeviceType.CPU ? weight.clone()
-        : weight.to(CPU, non_blocking: true);
+    // Of the CPU's own memory a copy is made, where there is nothing to move.
+    public Tensor Store(Tensor weight) => weight.device_type == DeviceType.CPU ? weight.clone() : HostMemory.Offload(weight);
 
-    public IWeightCopy Begin(Tensor waiting, long[] shape, long[] strides) => new Copy(
-        MetaOps.IsMeta(waiting) ? empty_strided(shape, strides, dtype: waiting.dtype, device: META)
-            : device.type == DeviceType.CPU ? waiting.clone()
-            : waiting.to(device, non_blocking: true));
+    public IWeightCopy Begin(Tensor waiting, long[] shape, long[] strides) =>
+        new Copy(device.type == DeviceType.CPU ? waiting.clone() : HostMemory.CopyBack(waiting, device, shape, strides));
 
     public void Dispose()
     {

@@ -51,11 +51,10 @@ internal sealed class StreamedWeight
         (Copy, IsAhead) = (null, false);
     }
 
-    /// <summary>Brings the numbers back into the parameter for good.</summary>
+    /// <summary>Brings the numbers back into the parameter for good; a copy on the device is dropped before.</summary>
     /// <param name="transfer">Copies them.</param>
     public void Restore(IWeightTransfer transfer)
     {
-        Drop();
         using IWeightCopy copy = transfer.Begin(_waiting, _shape, _strides);
         copy.Wait();
         Replace(copy.Weight);

@@ -29,7 +29,7 @@ internal sealed class WeightStream : IRunObserver, IDisposable
     public WeightStream(IWeightTransfer transfer) => _transfer = transfer;
 
     /// <summary>Bytes of all weights that are streamed.</summary>
-    public long Bytes => _weights.Sum(weight => weight.Bytes);
+    public long Bytes { get; private set; }
 
     /// <summary>Bytes of weights that are on the device at most, unless a single one is larger.</summary>
     public long Window => Bytes / WindowParts;
@@ -44,6 +44,7 @@ internal sealed class WeightStream : IRunObserver, IDisposable
     {
         var weight = new StreamedWeight(this, parameter, _transfer);
         _weights.Add(weight);
+        Bytes += weight.Bytes;
         return weight;
     }
 
@@ -83,6 +84,7 @@ internal sealed class WeightStream : IRunObserver, IDisposable
         {
             StreamedWeight[] all = [.. _weights];
             _weights.Clear();
+            Bytes = 0;
             _used.Clear();
             _ahead.Clear();
             Attempts.RunAll([.. all.Select(weight => (Action)weight.Drop), .. all.Select(weight => (Action)(() => weight.Restore(_transfer)))]);
